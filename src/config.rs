@@ -1,0 +1,137 @@
+//! Every setting, one documented field each, and where Google is.
+//!
+//! Only `cli/settings.rs` reads flags and the environment; everyone else
+//! receives these values.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::secret::Secret;
+
+/// Everything a user may set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where clients reach us: `PROXY_HOST`, an IP address or a host name.
+    pub host: String,
+    /// `PROXY_PORT`; 0 lets the system choose.
+    pub port: u16,
+    /// `PROXY_API_KEY`: the keys that open `/v1/*`. Empty: everyone may ask.
+    pub api_keys: Vec<Secret>,
+    /// `PROXY_UPSTREAM`, or what `GEMINI_API_KEY` implies.
+    pub upstream: UpstreamKind,
+    /// `GEMINI_API_KEY`, sent to the Gemini API only.
+    pub gemini_api_key: Option<Secret>,
+    /// `GOOGLE_CLOUD_PROJECT`: the project to work in, where Google gives none.
+    pub project: Option<String>,
+    /// `TOKEN_STORE_PATH`: the file of the Google account's tokens.
+    pub token_store: PathBuf,
+    /// `CODE_ASSIST_USER_AGENT`; `None` for the default of `upstream/code_assist.rs`.
+    pub user_agent: Option<String>,
+    pub endpoints: Endpoints,
+    pub oauth_client: OauthClient,
+    pub outbound: Outbound,
+}
+
+/// Which of Google's two services carries the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamKind {
+    /// Cloud Code Assist, with the Google account that signed in.
+    CodeAssist,
+    /// The official Gemini API, with `GEMINI_API_KEY`.
+    GeminiApi,
+}
+
+/// Google's addresses. Bases carry no trailing slash.
+#[derive(Debug, Clone)]
+pub struct Endpoints {
+    /// `GOOGLE_OAUTH_AUTH_URL`: where the user's browser gives consent.
+    pub authorization: String,
+    /// `GOOGLE_OAUTH_TOKEN_URL`
+    pub token: String,
+    /// `GOOGLE_REVOKE_URL`
+    pub revoke: String,
+    /// `GOOGLE_USERINFO_URL`
+    pub userinfo: String,
+    /// `CODE_ASSIST_ENDPOINT`, without the version.
+    pub code_assist: String,
+    /// `GEMINI_API_ENDPOINT`, without the version.
+    pub gemini_api: String,
+}
+
+impl Endpoints {
+    /// Google itself.
+    pub fn google() -> Self {
+        Self {
+            authorization: "https://accounts.google.com/o/oauth2/v2/auth".into(),
+            token: "https://oauth2.googleapis.com/token".into(),
+            revoke: "https://oauth2.googleapis.com/revoke".into(),
+            userinfo: "https://www.googleapis.com/oauth2/v2/userinfo".into(),
+            code_assist: "https://cloudcode-pa.googleapis.com".into(),
+            gemini_api: "https://generativelanguage.googleapis.com".into(),
+        }
+    }
+
+    /// One server that plays all of Google, as `simulator/` does.
+    pub fn at(base: &str) -> Self {
+        Self {
+            authorization: format!("{base}/o/oauth2/v2/auth"),
+            token: format!("{base}/token"),
+            revoke: format!("{base}/revoke"),
+            userinfo: format!("{base}/oauth2/v2/userinfo"),
+            code_assist: base.into(),
+            gemini_api: base.into(),
+        }
+    }
+}
+
+/// Who asks Google for tokens: an installed application (RFC 8252).
+#[derive(Debug, Clone)]
+pub struct OauthClient {
+    /// `GOOGLE_OAUTH_CLIENT_ID`
+    pub id: String,
+    /// `GOOGLE_OAUTH_CLIENT_SECRET`
+    pub secret: Secret,
+}
+
+impl OauthClient {
+    /// The Gemini CLI's client. Its secret is public, as for every installed
+    /// application (RFC 8252, section 8.5): Google prints it in the CLI's source
+    /// and demands it at the token endpoint all the same.
+    pub fn gemini_cli() -> Self {
+        Self {
+            id: "681255809395-oo8ft2oprdrnp9e3aqf6av3hmdib135j.apps.googleusercontent.com".into(),
+            secret: Secret::new("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"),
+        }
+    }
+}
+
+/// How we reach the network.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    /// `HTTPS_PROXY`, `ALL_PROXY` or `HTTP_PROXY`, with the password it may
+    /// carry. Never used for loopback addresses.
+    pub proxy: Option<Secret>,
+    /// `NO_PROXY`: hosts that are reached directly, separated by commas.
+    pub no_proxy: String,
+    /// `SSL_CERT_FILE` is set: trust what it names instead of the built-in roots.
+    pub system_roots: bool,
+    pub connect_timeout: Duration,
+    /// From the request's last byte to the answer's first. Gemini 3 Pro may
+    /// think for more than a minute before it says anything.
+    pub first_byte_timeout: Duration,
+    /// Between two pieces of an answer.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self {
+            proxy: None,
+            no_proxy: String::new(),
+            system_roots: false,
+            connect_timeout: Duration::from_secs(10),
+            first_byte_timeout: Duration::from_secs(300),
+            idle_timeout: Duration::from_secs(300),
+        }
+    }
+}

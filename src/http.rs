@@ -1,0 +1,312 @@
+//! Outgoing HTTP: connection reuse, time limits, the way through a proxy.
+//! The only file that names `ureq`.
+
+use std::io::{ErrorKind, Read};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use ureq::config::Config as AgentConfig;
+use ureq::http::{Response as RawResponse, Uri};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, BodyReader, Proxy, ProxyProtocol, Timeout};
+
+use crate::config::Outbound;
+
+/// How long after sending a broken connection may still be blamed on Google
+/// having closed it while it lay in the pool.
+const STALE_CONNECTION: Duration = Duration::from_secs(1);
+
+/// Connections to Google, kept and reused by every thread.
+#[derive(Debug, Clone)]
+pub struct Http {
+    agent: Agent,
+    limits: Limits,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    connect: Duration,
+    first_byte: Duration,
+    idle: Duration,
+}
+
+/// One request. Header values must not hold control characters.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub url: &'a str,
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Absent: a GET. Present: a POST.
+    pub body: Option<&'a [u8]>,
+}
+
+/// Any answer, whatever its status.
+#[derive(Debug)]
+pub struct Response {
+    raw: RawResponse<ureq::Body>,
+    host: String,
+    idle: Duration,
+}
+
+/// What arrives after the head.
+pub struct Body {
+    reader: BodyReader<'static>,
+    host: String,
+    idle: Duration,
+}
+
+/// No answer, or only a part of one. Google's refusals are answers, not errors.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum HttpError {
+    #[error("cannot reach {host}: {detail}")]
+    Unreachable { host: String, detail: String },
+    #[error("{host} did not {what} within {} s", limit.as_secs())]
+    TimedOut {
+        host: String,
+        /// Completes "did not …".
+        what: &'static str,
+        limit: Duration,
+    },
+    #[error("{host} broke off its answer: {detail}")]
+    BrokenOff { host: String, detail: String },
+    #[error("the answer of {host} is longer than {limit} bytes")]
+    TooLong { host: String, limit: usize },
+}
+
+/// `HTTPS_PROXY` and its kin cannot be understood. Does not repeat the value,
+/// which may hold a password.
+#[derive(Debug, thiserror::Error)]
+#[error("not a proxy address; expected http://host:port, https://host:port or socks5://host:port")]
+pub struct BadProxy;
+
+impl Http {
+    pub fn new(outbound: &Outbound) -> Result<Self, BadProxy> {
+        let roots = if outbound.system_roots {
+            RootCerts::PlatformVerifier
+        } else {
+            RootCerts::WebPki
+        };
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .proxy(proxy(outbound)?)
+            .user_agent(concat!("gemini-proxy/", env!("CARGO_PKG_VERSION")))
+            // ureq keeps 3 idle connections a host by default: bursts of parallel
+            // requests would open new ones each time.
+            .max_idle_connections(64)
+            .max_idle_connections_per_host(64)
+            .max_idle_age(Duration::from_secs(60))
+            // The default of 128 KiB a direction is paid by every open stream. The
+            // input buffer also bounds the response head.
+            .input_buffer_size(16 * 1024)
+            .output_buffer_size(16 * 1024)
+            .timeout_connect(Some(outbound.connect_timeout))
+            .timeout_recv_response(Some(outbound.first_byte_timeout))
+            // Restarts at each read, unlike `timeout_recv_body`, which would cut
+            // every long stream.
+            .timeout_per_read(Some(outbound.idle_timeout))
+            .build();
+        Ok(Self {
+            agent: AgentConfig::new_agent(&config),
+            limits: Limits {
+                connect: outbound.connect_timeout,
+                first_byte: outbound.first_byte_timeout,
+                idle: outbound.idle_timeout,
+            },
+        })
+    }
+
+    /// Sends, and returns as soon as the head of the answer is here.
+    pub fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
+        let sent_at = Instant::now();
+        let raw = match self.send_once(request) {
+            Err(error) if is_stale(&error) && sent_at.elapsed() < STALE_CONNECTION => {
+                self.send_once(request)
+            }
+            outcome => outcome,
+        };
+        let host = host_of(request.url);
+        match raw {
+            Ok(raw) => Ok(Response {
+                raw,
+                host,
+                idle: self.limits.idle,
+            }),
+            Err(error) => Err(self.explain(error, host)),
+        }
+    }
+
+    fn send_once(&self, request: Request<'_>) -> Result<RawResponse<ureq::Body>, ureq::Error> {
+        // ureq would ask the proxy for loopback addresses, too.
+        let direct = is_loopback(request.url);
+        match request.body {
+            None => {
+                let mut call = self.agent.get(request.url);
+                for (name, value) in request.headers {
+                    call = call.header(*name, *value);
+                }
+                if direct {
+                    call = call.config().proxy(None).build();
+                }
+                call.call()
+            }
+            Some(body) => {
+                let mut call = self.agent.post(request.url);
+                for (name, value) in request.headers {
+                    call = call.header(*name, *value);
+                }
+                if direct {
+                    call = call.config().proxy(None).build();
+                }
+                call.send(body)
+            }
+        }
+    }
+
+    fn explain(&self, error: ureq::Error, host: String) -> HttpError {
+        match error {
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => HttpError::TimedOut {
+                host,
+                what: "accept a connection",
+                limit: self.limits.connect,
+            },
+            ureq::Error::Timeout(_) => HttpError::TimedOut {
+                host,
+                what: "begin its answer",
+                limit: self.limits.first_byte,
+            },
+            error => HttpError::Unreachable {
+                host,
+                detail: error.to_string(),
+            },
+        }
+    }
+}
+
+impl Response {
+    pub fn status(&self) -> u16 {
+        self.raw.status().as_u16()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.raw.headers().get(name)?.to_str().ok()
+    }
+
+    pub fn into_body(self) -> Body {
+        Body {
+            reader: self
+                .raw
+                .into_body()
+                .into_with_config()
+                .limit(u64::MAX)
+                .reader(),
+            host: self.host,
+            idle: self.idle,
+        }
+    }
+
+    /// The whole answer. Reading to the end gives the connection back to the pool.
+    pub fn bytes(self, limit: usize) -> Result<Vec<u8>, HttpError> {
+        let mut body = self.into_body();
+        let mut bytes = Vec::new();
+        let mut piece = [0; 8 * 1024];
+        loop {
+            let count = body.read(&mut piece)?;
+            if count == 0 {
+                return Ok(bytes);
+            }
+            if bytes.len() + count > limit {
+                return Err(HttpError::TooLong {
+                    host: body.host,
+                    limit,
+                });
+            }
+            bytes.extend_from_slice(&piece[..count]);
+        }
+    }
+}
+
+impl Body {
+    /// Waits for the next piece; 0 at the end. Dropping an unfinished body closes
+    /// its connection at once.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, HttpError> {
+        self.reader.read(buffer).map_err(|error| {
+            let timed_out = error
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<ureq::Error>())
+                .is_some_and(|inner| matches!(inner, ureq::Error::Timeout(_)));
+            if timed_out {
+                HttpError::TimedOut {
+                    host: self.host.clone(),
+                    what: "continue its answer",
+                    limit: self.idle,
+                }
+            } else {
+                HttpError::BrokenOff {
+                    host: self.host.clone(),
+                    detail: error.to_string(),
+                }
+            }
+        })
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Body")
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
+}
+
+fn proxy(outbound: &Outbound) -> Result<Option<Proxy>, BadProxy> {
+    let Some(address) = &outbound.proxy else {
+        return Ok(None);
+    };
+    let url = url::Url::parse(address.reveal()).map_err(|_| BadProxy)?;
+    let protocol = ProxyProtocol::try_from(url.scheme()).map_err(|_| BadProxy)?;
+    let host = url
+        .host_str()
+        .filter(|host| !host.is_empty())
+        .ok_or(BadProxy)?;
+    let mut builder = Proxy::builder(protocol)
+        .host(host)
+        .no_proxy(&outbound.no_proxy);
+    if let Some(port) = url.port() {
+        builder = builder.port(port);
+    }
+    if !url.username().is_empty() {
+        builder = builder.username(&decoded(url.username()));
+    }
+    if let Some(password) = url.password() {
+        builder = builder.password(&decoded(password));
+    }
+    builder.build().map(Some).map_err(|_| BadProxy)
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
+fn is_stale(error: &ureq::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error, ureq::Error::Io(io) if matches!(io.kind(), UnexpectedEof | ConnectionReset | BrokenPipe))
+}
+
+fn host_of(url: &str) -> String {
+    url.parse::<Uri>()
+        .ok()
+        .and_then(|uri| uri.host().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = host_of(url);
+    host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}

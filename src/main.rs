@@ -1,0 +1,7 @@
+//! The program: runs the command that was typed and chooses the exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}
