@@ -1,0 +1,169 @@
+//! What each side says: JSON and framing, no opinions.
+//!
+//! Types carry the vendor's own names, so that any of them can be pasted into
+//! the vendor's documentation. Everything is borrowed from the bytes it was
+//! parsed from where the bytes allow it.
+
+pub mod code_assist;
+pub mod gemini;
+pub mod openai;
+pub mod sse;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// A JSON string; borrowed wherever it holds no escapes. (serde's own
+/// `Option<Cow<str>>` always copies.)
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Text<'a>(pub Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Text<'_> {
+    fn from(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrowing;
+
+        impl<'de> Visitor<'de> for Borrowing {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_string<E: de::Error>(self, text: String) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text)))
+            }
+        }
+
+        deserializer.deserialize_str(Borrowing)
+    }
+}
+
+/// Any JSON value, kept as the text it was sent as, so that numbers keep every
+/// digit and keys their order.
+#[derive(Clone, Debug)]
+pub struct Json<'a>(Cow<'a, RawValue>);
+
+impl<'a> Json<'a> {
+    /// The text, whitespace included.
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Whether the value is `{…}`.
+    pub fn is_object(&self) -> bool {
+        self.text().starts_with('{')
+    }
+
+    /// Checks that `text` is one JSON value, and keeps it.
+    pub fn parse(text: &str) -> Result<Json<'static>, serde_json::Error> {
+        RawValue::from_string(text.to_owned()).map(|raw| Json(Cow::Owned(raw)))
+    }
+
+    /// Any serializable value as JSON.
+    pub fn of(value: &impl Serialize) -> Result<Json<'static>, serde_json::Error> {
+        serde_json::value::to_raw_value(value).map(|raw| Json(Cow::Owned(raw)))
+    }
+
+    /// The value without whitespace between its tokens.
+    pub fn compact(&self) -> Cow<'_, str> {
+        compact(self.text())
+    }
+
+    pub fn borrowed(&self) -> Json<'_> {
+        Json(Cow::Borrowed(&self.0))
+    }
+}
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&'de RawValue>::deserialize(deserializer).map(|raw| Self(Cow::Borrowed(raw)))
+    }
+}
+
+/// Drops whitespace outside strings from text that is known to be JSON. Google
+/// pretty-prints whole answers; OpenAI's `arguments` are compact.
+fn compact(json: &str) -> Cow<'_, str> {
+    let has_space = json.bytes().any(|byte| byte.is_ascii_whitespace());
+    if !has_space {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for c in json.chars() {
+        if in_string {
+            (in_string, escaped) = (escaped || c != '"', !escaped && c == '\\');
+        } else if matches!(c, ' ' | '\n' | '\r' | '\t') {
+            continue;
+        } else if c == '"' {
+            in_string = true;
+        }
+        out.push(c);
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn strings_without_escapes_are_borrowed_even_inside_an_option() {
+        let parsed: Option<Text<'_>> = serde_json::from_str(r#""plain""#).unwrap();
+        assert!(matches!(parsed, Some(Text(Cow::Borrowed("plain")))));
+        let parsed: Option<Text<'_>> = serde_json::from_str(r#""a\nb""#).unwrap();
+        assert_eq!(&*parsed.unwrap(), "a\nb");
+    }
+
+    #[test]
+    fn compacting_keeps_strings_digits_and_order() {
+        let json = "{\n  \"b\" : 10000000000000000000001,\t\"a\": \"x \\\" y\\\\\" , \"c\": [ 1.50, \"\" ]\r\n}";
+        let expected = r#"{"b":10000000000000000000001,"a":"x \" y\\","c":[1.50,""]}"#;
+        assert_eq!(Json::parse(json).unwrap().compact(), expected);
+        assert!(matches!(compact("{\"a\":1}"), Cow::Borrowed(_)));
+    }
+}

@@ -1,0 +1,504 @@
+//! OpenAI's chat completions, models and errors
+//! (<https://platform.openai.com/docs/api-reference/chat>).
+//!
+//! Requests: unknown fields are ignored and `null` means absent. Answers: never
+//! a key or a word outside the contract, since clients parse strictly.
+
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::wire::{Json, Text};
+
+/// The body of `POST /v1/chat/completions`.
+#[derive(Debug, Default, Deserialize)]
+pub struct ChatRequest<'a> {
+    #[serde(borrow)]
+    pub model: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub messages: Option<Vec<Message<'a>>>,
+    pub max_completion_tokens: Option<i64>,
+    /// Deprecated by OpenAI, sent by many.
+    pub max_tokens: Option<i64>,
+    pub temperature: Option<f64>,
+    pub top_p: Option<f64>,
+    /// Not OpenAI's; sent by clients of local servers.
+    pub top_k: Option<i64>,
+    pub n: Option<i64>,
+    pub stop: Option<OneOrMany>,
+    pub presence_penalty: Option<f64>,
+    pub frequency_penalty: Option<f64>,
+    pub seed: Option<i64>,
+    pub response_format: Option<ResponseFormat>,
+    #[serde(borrow)]
+    pub tools: Option<Vec<Tool<'a>>>,
+    pub tool_choice: Option<Value>,
+    pub parallel_tool_calls: Option<bool>,
+    pub stream: Option<bool>,
+    pub stream_options: Option<StreamOptions>,
+    #[serde(borrow)]
+    pub reasoning_effort: Option<Text<'a>>,
+    /// OpenAI's: present, even as `{}`, asks for a web search.
+    pub web_search_options: Option<Value>,
+    /// Google's own extension: `{"google": {…}}`.
+    pub extra_body: Option<ExtraBody>,
+    /// The same, as the Python SDK merges it into the top level.
+    pub google: Option<GoogleOptions>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct StreamOptions {
+    pub include_usage: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct ExtraBody {
+    pub google: Option<GoogleOptions>,
+}
+
+/// What Google's OpenAI-compatible endpoint takes beyond OpenAI's fields.
+#[derive(Debug, Default, Deserialize)]
+pub struct GoogleOptions {
+    #[serde(alias = "thinkingConfig")]
+    pub thinking_config: Option<ThinkingConfig>,
+}
+
+/// Gemini's `thinkingConfig`, in either spelling.
+#[derive(Debug, Default, Deserialize)]
+pub struct ThinkingConfig {
+    #[serde(alias = "includeThoughts")]
+    pub include_thoughts: Option<bool>,
+    #[serde(alias = "thinkingBudget")]
+    pub thinking_budget: Option<i32>,
+    #[serde(alias = "thinkingLevel")]
+    pub thinking_level: Option<String>,
+}
+
+/// `"stop": "END"` or `"stop": ["END", …]`.
+#[derive(Debug)]
+pub struct OneOrMany(pub Vec<String>);
+
+#[derive(Debug, Deserialize)]
+pub struct ResponseFormat {
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    pub json_schema: Option<JsonSchemaFormat>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct JsonSchemaFormat {
+    pub schema: Option<Value>,
+}
+
+/// One message of the conversation; which fields matter depends on `role`.
+#[derive(Debug, Default, Deserialize)]
+pub struct Message<'a> {
+    #[serde(borrow)]
+    pub role: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub content: Option<MessageContent<'a>>,
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub tool_calls: Option<Vec<ToolCall<'a>>>,
+    #[serde(borrow)]
+    pub tool_call_id: Option<Text<'a>>,
+}
+
+/// A string, or a list of parts.
+#[derive(Debug)]
+pub enum MessageContent<'a> {
+    Text(Text<'a>),
+    Parts(Vec<ContentPart<'a>>),
+}
+
+/// A part of a message; which fields matter depends on `type`.
+#[derive(Debug, Default, Deserialize)]
+pub struct ContentPart<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub text: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub refusal: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub image_url: Option<ImageUrl<'a>>,
+    #[serde(borrow)]
+    pub input_audio: Option<InputAudio<'a>>,
+    #[serde(borrow)]
+    pub file: Option<File<'a>>,
+}
+
+/// `{"url": …}`; some clients send the bare string.
+#[derive(Debug)]
+pub struct ImageUrl<'a> {
+    pub url: Text<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct InputAudio<'a> {
+    /// Base64, or a whole data URL.
+    #[serde(borrow)]
+    pub data: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub format: Option<Text<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct File<'a> {
+    /// A data URL, or bare base64.
+    #[serde(borrow)]
+    pub file_data: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub filename: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub file_id: Option<Text<'a>>,
+}
+
+/// A call that the assistant made, as the client gives it back.
+#[derive(Debug, Default, Deserialize)]
+pub struct ToolCall<'a> {
+    #[serde(borrow)]
+    pub id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub function: Option<CalledFunction<'a>>,
+    #[serde(borrow)]
+    pub extra_content: Option<ExtraContent<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct CalledFunction<'a> {
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+    /// JSON in a string; an object is understood, too.
+    #[serde(borrow)]
+    pub arguments: Option<Json<'a>>,
+}
+
+/// Where Google's OpenAI-compatible endpoint carries thought signatures.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExtraContent<'a> {
+    #[serde(borrow)]
+    pub google: Option<GoogleContent<'a>>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GoogleContent<'a> {
+    #[serde(borrow)]
+    pub thought_signature: Option<Text<'a>>,
+}
+
+/// A function the model may call. The Responses API's flat shape is understood.
+#[derive(Debug, Default, Deserialize)]
+pub struct Tool<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub function: Option<Function<'a>>,
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub description: Option<Text<'a>>,
+    pub parameters: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct Function<'a> {
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub description: Option<Text<'a>>,
+    /// JSON Schema.
+    pub parameters: Option<Value>,
+}
+
+/// A whole answer.
+#[derive(Debug, Serialize)]
+pub struct ChatCompletion<'a> {
+    pub id: &'a str,
+    pub object: &'static str,
+    /// Seconds since 1970.
+    pub created: u64,
+    pub model: &'a str,
+    pub choices: Vec<Choice>,
+    pub usage: Usage,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Choice {
+    pub index: u32,
+    pub message: AssistantMessage,
+    pub logprobs: Option<()>,
+    pub finish_reason: FinishReason,
+}
+
+#[derive(Debug, Serialize)]
+pub struct AssistantMessage {
+    pub role: &'static str,
+    pub content: Option<String>,
+    pub refusal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<AssistantToolCall<'static>>,
+}
+
+/// A call the model makes.
+#[derive(Debug, Serialize)]
+pub struct AssistantToolCall<'a> {
+    /// Counts within the choice; in streams only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub function: AssistantFunction<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_content: Option<ExtraContent<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct AssistantFunction<'a> {
+    pub name: Text<'a>,
+    /// A JSON object, in a string.
+    pub arguments: Text<'a>,
+}
+
+/// One event of a streamed answer.
+#[derive(Debug, Serialize)]
+pub struct ChatCompletionChunk<'a> {
+    pub id: &'a str,
+    pub object: &'static str,
+    pub created: u64,
+    pub model: &'a str,
+    /// One, or none in the chunk that carries the usage.
+    pub choices: &'a [ChunkChoice<'a>],
+    /// Outer `None`: no key. Inner `None`: `null`, in every chunk but the last
+    /// when the client asked for usage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Option<Usage>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ChunkChoice<'a> {
+    pub index: u32,
+    pub delta: ChunkDelta<'a>,
+    pub logprobs: Option<()>,
+    pub finish_reason: Option<FinishReason>,
+}
+
+/// What is new in a chunk: one kind of thing.
+#[derive(Debug, Default, Serialize)]
+pub struct ChunkDelta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<[AssistantToolCall<'a>; 1]>,
+}
+
+/// The only words that clients know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    Stop,
+    Length,
+    ToolCalls,
+    ContentFilter,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    pub prompt_tokens: u64,
+    /// Includes the reasoning.
+    pub completion_tokens: u64,
+    pub total_tokens: u64,
+    pub prompt_tokens_details: PromptTokensDetails,
+    pub completion_tokens_details: CompletionTokensDetails,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PromptTokensDetails {
+    pub cached_tokens: u64,
+    pub audio_tokens: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CompletionTokensDetails {
+    pub reasoning_tokens: u64,
+    pub audio_tokens: u64,
+    pub accepted_prediction_tokens: u64,
+    pub rejected_prediction_tokens: u64,
+}
+
+/// The error envelope. All four keys are always present.
+#[derive(Debug, Serialize)]
+pub struct ErrorBody<'a> {
+    pub error: ErrorDetail<'a>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ErrorDetail<'a> {
+    pub message: &'a str,
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    pub param: Option<&'a str>,
+    pub code: Option<&'a str>,
+}
+
+/// `GET /v1/models`
+#[derive(Debug, Serialize)]
+pub struct ModelList {
+    pub object: &'static str,
+    pub data: Vec<Model>,
+}
+
+/// A model. Beyond the first four, keys that clients of other servers look for:
+/// without a context length several of them cut prompts short.
+#[derive(Debug, Clone, Serialize)]
+pub struct Model {
+    pub id: String,
+    pub object: &'static str,
+    pub created: u64,
+    pub owned_by: &'static str,
+    pub name: String,
+    pub context_length: u64,
+    pub context_window: u64,
+    pub max_model_len: u64,
+    pub max_output_tokens: u64,
+    /// Google no longer serves it; the successor's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retired_for: Option<&'static str>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for MessageContent<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StringOrParts;
+
+        impl<'de> Visitor<'de> for StringOrParts {
+            type Value = MessageContent<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string or an array of content parts")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(MessageContent::Text(text.into()))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(MessageContent::Text(text.to_owned().into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                while let Some(PartOrString(part)) = parts.next_element()? {
+                    all.push(part);
+                }
+                Ok(MessageContent::Parts(all))
+            }
+        }
+
+        deserializer.deserialize_any(StringOrParts)
+    }
+}
+
+/// Some clients put bare strings among the parts.
+struct PartOrString<'a>(ContentPart<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for PartOrString<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = PartOrString<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a content part")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                let text = Some(text.to_owned().into());
+                Ok(PartOrString(ContentPart {
+                    kind: Some("text".into()),
+                    text,
+                    ..ContentPart::default()
+                }))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                ContentPart::deserialize(MapAccessDeserializer::new(map)).map(PartOrString)
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for ImageUrl<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Object<'a> {
+            #[serde(borrow)]
+            url: Text<'a>,
+        }
+
+        struct StringOrObject;
+
+        impl<'de> Visitor<'de> for StringOrObject {
+            type Value = ImageUrl<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object with a url, or a string")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, url: &'de str) -> Result<Self::Value, E> {
+                Ok(ImageUrl { url: url.into() })
+            }
+
+            fn visit_str<E: de::Error>(self, url: &str) -> Result<Self::Value, E> {
+                Ok(ImageUrl { url: url.to_owned().into() })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let Object { url } = Object::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(ImageUrl { url })
+            }
+        }
+
+        deserializer.deserialize_any(StringOrObject)
+    }
+}
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StringOrList;
+
+        impl<'de> Visitor<'de> for StringOrList {
+            type Value = OneOrMany;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string or an array of strings")
+            }
+
+            fn visit_str<E: de::Error>(self, one: &str) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(vec![one.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMany, A::Error> {
+                let mut all = Vec::new();
+                while let Some(one) = list.next_element()? {
+                    all.push(one);
+                }
+                Ok(OneOrMany(all))
+            }
+        }
+
+        deserializer.deserialize_any(StringOrList)
+    }
+}
