@@ -1,5 +1,7 @@
 //! gemini-proxy: talk to Google's Gemini models through the OpenAI API.
 pub mod config;
 pub mod http;
+pub mod models;
 pub mod secret;
+pub mod translate;
 pub mod wire;

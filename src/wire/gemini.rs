@@ -46,9 +46,17 @@ pub struct Part<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thought: Option<bool>,
     /// Opaque; to be returned on the same part.
-    #[serde(borrow, alias = "thought_signature", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        alias = "thought_signature",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub thought_signature: Option<Text<'a>>,
-    #[serde(borrow, alias = "function_call", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        alias = "function_call",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub function_call: Option<FunctionCall<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub function_response: Option<FunctionResponse<'a>>,
@@ -64,20 +72,35 @@ pub struct Part<'a> {
 
 impl<'a> Part<'a> {
     pub fn text(text: impl Into<Text<'a>>) -> Self {
-        Self { text: Some(text.into()), ..Self::default() }
+        Self {
+            text: Some(text.into()),
+            ..Self::default()
+        }
     }
 
     pub fn inline_data(mime_type: impl Into<Text<'a>>, data: impl Into<Text<'a>>) -> Self {
-        let blob = Blob { mime_type: mime_type.into(), data: data.into() };
-        Self { inline_data: Some(blob), ..Self::default() }
+        let blob = Blob {
+            mime_type: mime_type.into(),
+            data: data.into(),
+        };
+        Self {
+            inline_data: Some(blob),
+            ..Self::default()
+        }
     }
 
     pub fn function_call(call: FunctionCall<'a>) -> Self {
-        Self { function_call: Some(call), ..Self::default() }
+        Self {
+            function_call: Some(call),
+            ..Self::default()
+        }
     }
 
     pub fn function_response(response: FunctionResponse<'a>) -> Self {
-        Self { function_response: Some(response), ..Self::default() }
+        Self {
+            function_response: Some(response),
+            ..Self::default()
+        }
     }
 }
 

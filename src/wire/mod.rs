@@ -97,9 +97,12 @@ impl<'a> Json<'a> {
         RawValue::from_string(text.to_owned()).map(|raw| Json(Cow::Owned(raw)))
     }
 
-    /// Any serializable value as JSON.
-    pub fn of(value: &impl Serialize) -> Result<Json<'static>, serde_json::Error> {
-        serde_json::value::to_raw_value(value).map(|raw| Json(Cow::Owned(raw)))
+    /// A value of our own, which can always be written as JSON.
+    pub fn of(value: &impl Serialize) -> Json<'static> {
+        match serde_json::value::to_raw_value(value) {
+            Ok(raw) => Json(Cow::Owned(raw)),
+            Err(_) => Json(Cow::Borrowed(RawValue::NULL)),
+        }
     }
 
     /// The value without whitespace between its tokens.

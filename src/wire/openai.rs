@@ -462,7 +462,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for ImageUrl<'a> {
             }
 
             fn visit_str<E: de::Error>(self, url: &str) -> Result<Self::Value, E> {
-                Ok(ImageUrl { url: url.to_owned().into() })
+                Ok(ImageUrl {
+                    url: url.to_owned().into(),
+                })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {

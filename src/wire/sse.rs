@@ -119,12 +119,19 @@ impl Decoder {
     /// The line that begins at `from`, once its end is here. CR, LF and CRLF end lines.
     fn line(&mut self, from: usize) -> Option<Line> {
         // A long line arrives in many pieces; each is looked at once.
-        let look_from = if from == self.unfinished.start { self.unfinished.end } else { from };
+        let look_from = if from == self.unfinished.start {
+            self.unfinished.end
+        } else {
+            from
+        };
         let Some(offset) = memchr::memchr2(b'\n', b'\r', &self.buffer[look_from..]) else {
             let rest = from..self.buffer.len();
             self.unfinished = rest.clone();
             let next = rest.end;
-            return (self.ended && !rest.is_empty()).then_some(Line { content: rest, next });
+            return (self.ended && !rest.is_empty()).then_some(Line {
+                content: rest,
+                next,
+            });
         };
         let end = look_from + offset;
         let next = match self.buffer[end..] {
@@ -133,7 +140,10 @@ impl Decoder {
             [b'\r'] if !self.ended => return None,
             _ => end + 1,
         };
-        Some(Line { content: from..end, next })
+        Some(Line {
+            content: from..end,
+            next,
+        })
     }
 
     fn skip_byte_order_mark(&mut self) {
@@ -161,7 +171,11 @@ mod tests {
     fn frames(pieces: &[&[u8]]) -> Vec<String> {
         let mut decoder = Decoder::default();
         let mut frames = Vec::new();
-        for piece in pieces.iter().filter(|piece| !piece.is_empty()).chain([&b"".as_slice()]) {
+        for piece in pieces
+            .iter()
+            .filter(|piece| !piece.is_empty())
+            .chain([&b"".as_slice()])
+        {
             let read = |buffer: &mut [u8]| {
                 buffer[..piece.len()].copy_from_slice(piece);
                 Ok::<_, ()>(piece.len())
@@ -201,9 +215,16 @@ mod tests {
     #[test]
     fn json_outside_events_is_handed_over_whole_at_the_end() {
         let stream = b"data: one\r\n\r\n[{\r\n \"error\": {}\r\n}]\r\n";
-        assert_eq!(frames(&[stream]), ["one", "bare [{\r\n \"error\": {}\r\n}]\r\n"]);
+        assert_eq!(
+            frames(&[stream]),
+            ["one", "bare [{\r\n \"error\": {}\r\n}]\r\n"]
+        );
         for cut in 0..stream.len() {
-            assert_eq!(frames(&[&stream[..cut], &stream[cut..]]).len(), 2, "cut at {cut}");
+            assert_eq!(
+                frames(&[&stream[..cut], &stream[cut..]]).len(),
+                2,
+                "cut at {cut}"
+            );
         }
     }
 }

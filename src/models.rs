@@ -1,0 +1,290 @@
+//! The models we know: one row each, quirks as columns. Any other id is passed
+//! through, with the abilities of its family.
+//!
+//! Sources: <https://ai.google.dev/gemini-api/docs/models> and
+//! <https://ai.google.dev/gemini-api/docs/thinking>.
+
+use crate::wire::gemini::ThinkingLevel::{self, High, Low, Medium, Minimal};
+
+/// One model.
+#[derive(Debug)]
+pub struct Model {
+    /// The public id, without `models/`.
+    pub id: &'static str,
+    pub name: &'static str,
+    /// When it appeared, in seconds since 1970.
+    pub created: u64,
+    /// Tokens.
+    pub input_limit: u64,
+    /// Tokens, thoughts included.
+    pub output_limit: u32,
+    pub thinking: Thinking,
+    /// What Code Assist calls it, where that differs.
+    pub code_assist_id: Option<&'static str>,
+    /// Google no longer serves it; what to use instead.
+    pub retired_for: Option<&'static str>,
+}
+
+/// How a model's thinking is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thinking {
+    /// It doesn't think, or we don't know how it is told to: send nothing.
+    Unknown,
+    /// By tokens (Gemini 2.5).
+    Budget {
+        min: i32,
+        max: i32,
+        can_be_off: bool,
+    },
+    /// By level (Gemini 3 and later); never off.
+    Level(&'static [ThinkingLevel]),
+}
+
+/// What decides how a request is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    pub generation: Generation,
+    pub thinking: Thinking,
+    /// Tokens; a larger request is refused, not cut.
+    pub output_limit: Option<u32>,
+}
+
+/// The generations of Gemini, as far as their rules differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Generation {
+    /// Before 2.5, or another family altogether.
+    Other,
+    /// Gemini 2.5
+    Two5,
+    /// Gemini 3 and later: signatures are demanded, calls have ids.
+    Three,
+}
+
+const MILLION: u64 = 1_048_576;
+
+const PRO_LEVELS: Thinking = Thinking::Level(&[Low, Medium, High]);
+const FLASH_LEVELS: Thinking = Thinking::Level(&[Minimal, Low, Medium, High]);
+
+const CURRENT: Model = Model {
+    id: "",
+    name: "",
+    created: 0,
+    input_limit: MILLION,
+    output_limit: 65_535,
+    thinking: Thinking::Unknown,
+    code_assist_id: None,
+    retired_for: None,
+};
+
+/// Newest first.
+pub const MODELS: &[Model] = &[
+    Model {
+        id: "gemini-3.5-flash",
+        name: "Gemini 3.5 Flash",
+        created: 1_779_148_800,
+        thinking: FLASH_LEVELS,
+        code_assist_id: Some("gemini-3-flash"),
+        ..CURRENT
+    },
+    Model {
+        id: "gemini-3.1-pro-preview",
+        name: "Gemini 3.1 Pro Preview",
+        created: 1_771_459_200,
+        thinking: PRO_LEVELS,
+        ..CURRENT
+    },
+    Model {
+        id: "gemini-3.1-flash-lite",
+        name: "Gemini 3.1 Flash-Lite",
+        created: 1_772_496_000,
+        thinking: FLASH_LEVELS,
+        ..CURRENT
+    },
+    Model {
+        id: "gemini-3-flash-preview",
+        name: "Gemini 3 Flash Preview",
+        created: 1_765_929_600,
+        thinking: FLASH_LEVELS,
+        ..CURRENT
+    },
+    Model {
+        id: "gemini-3-pro-preview",
+        name: "Gemini 3 Pro Preview",
+        created: 1_763_424_000,
+        thinking: Thinking::Level(&[Low, High]),
+        ..CURRENT
+    },
+    Model {
+        id: "gemini-2.5-pro",
+        name: "Gemini 2.5 Pro",
+        created: 1_750_118_400,
+        thinking: Thinking::Budget {
+            min: 128,
+            max: 32_768,
+            can_be_off: false,
+        },
+        ..CURRENT
+    },
+    Model {
+        id: "gemini-2.5-flash",
+        name: "Gemini 2.5 Flash",
+        created: 1_750_118_400,
+        thinking: Thinking::Budget {
+            min: 0,
+            max: 24_576,
+            can_be_off: true,
+        },
+        ..CURRENT
+    },
+    Model {
+        id: "gemini-2.5-flash-lite",
+        name: "Gemini 2.5 Flash-Lite",
+        created: 1_753_142_400,
+        thinking: Thinking::Budget {
+            min: 512,
+            max: 24_576,
+            can_be_off: true,
+        },
+        ..CURRENT
+    },
+    Model {
+        id: "gemini-2.0-flash",
+        name: "Gemini 2.0 Flash",
+        created: 1_738_713_600,
+        output_limit: 8_192,
+        retired_for: Some("gemini-2.5-flash"),
+        ..CURRENT
+    },
+    Model {
+        id: "gemini-2.0-flash-lite",
+        name: "Gemini 2.0 Flash-Lite",
+        created: 1_740_441_600,
+        output_limit: 8_192,
+        retired_for: Some("gemini-2.5-flash-lite"),
+        ..CURRENT
+    },
+    Model {
+        id: "gemini-1.5-pro",
+        name: "Gemini 1.5 Pro",
+        created: 1_715_644_800,
+        input_limit: 2 * MILLION,
+        output_limit: 8_192,
+        retired_for: Some("gemini-2.5-pro"),
+        ..CURRENT
+    },
+    Model {
+        id: "gemini-1.5-flash",
+        name: "Gemini 1.5 Flash",
+        created: 1_715_644_800,
+        output_limit: 8_192,
+        retired_for: Some("gemini-2.5-flash"),
+        ..CURRENT
+    },
+];
+
+/// The row of an id, public or Code Assist's own.
+pub fn find(id: &str) -> Option<&'static Model> {
+    MODELS
+        .iter()
+        .find(|model| model.id == id || model.code_assist_id == Some(id))
+}
+
+/// What Code Assist calls a model.
+pub fn code_assist_id(id: &str) -> &str {
+    find(id)
+        .and_then(|model| model.code_assist_id)
+        .unwrap_or(id)
+}
+
+/// What to ask for in place of an id that Google answers with 404.
+pub fn successor(id: &str) -> Option<&'static str> {
+    if let Some(model) = find(id) {
+        return model.retired_for;
+    }
+    let flash = id.contains("flash");
+    match generation(id) {
+        Generation::Other if id.starts_with("gemini-") && id.contains("lite") => {
+            Some("gemini-2.5-flash-lite")
+        }
+        Generation::Other if id.starts_with("gemini-") && flash => Some("gemini-2.5-flash"),
+        Generation::Other if id.starts_with("gemini-") => Some("gemini-2.5-pro"),
+        _ => None,
+    }
+}
+
+/// How to write a request for this id, known or not.
+pub fn abilities(id: &str) -> Abilities {
+    let generation = generation(id);
+    if let Some(model) = find(id) {
+        return Abilities {
+            generation,
+            thinking: model.thinking,
+            output_limit: Some(model.output_limit),
+        };
+    }
+    let thinking = match generation {
+        Generation::Three if id.contains("pro") => PRO_LEVELS,
+        Generation::Three => FLASH_LEVELS,
+        // The range that every 2.5 model accepts.
+        Generation::Two5 => Thinking::Budget {
+            min: 512,
+            max: 24_576,
+            can_be_off: false,
+        },
+        Generation::Other => Thinking::Unknown,
+    };
+    let speaks_otherwise = ["image", "tts", "audio", "live"]
+        .iter()
+        .any(|kind| id.contains(kind));
+    Abilities {
+        generation,
+        thinking: if speaks_otherwise {
+            Thinking::Unknown
+        } else {
+            thinking
+        },
+        output_limit: None,
+    }
+}
+
+fn generation(id: &str) -> Generation {
+    let Some(version) = id.strip_prefix("gemini-") else {
+        return Generation::Other;
+    };
+    let major: String = version.chars().take_while(char::is_ascii_digit).collect();
+    match major.parse::<u32>() {
+        Ok(3..) => Generation::Three,
+        Ok(2) if version.starts_with("2.5") => Generation::Two5,
+        _ => Generation::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_ids_have_the_abilities_of_their_family() {
+        assert_eq!(abilities("gemini-4-pro").generation, Generation::Three);
+        assert_eq!(abilities("gemini-3.8-flash").thinking, FLASH_LEVELS);
+        assert_eq!(
+            abilities("gemini-2.5-flash-image").thinking,
+            Thinking::Unknown
+        );
+        assert_eq!(abilities("gemma-4-31b-it").generation, Generation::Other);
+    }
+
+    #[test]
+    fn a_retired_id_names_its_successor_and_the_successor_lives() {
+        for model in MODELS {
+            if let Some(successor) = successor(model.id) {
+                assert_eq!(find(successor).map(|model| model.retired_for), Some(None));
+            }
+        }
+        assert_eq!(
+            successor("gemini-1.5-flash-8b-001"),
+            Some("gemini-2.5-flash")
+        );
+        assert_eq!(successor("gemini-3.9-pro"), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! Images, sound and documents: `data:` URLs (RFC 2397) as inline data.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Rejection;
+use crate::wire::Text;
+use crate::wire::gemini::Part;
+
+/// The part for a `data:` URL. `param` names it in a refusal.
+pub(super) fn inline<'a>(url: &'a str, param: &str) -> Result<Part<'a>, Rejection> {
+    let Some((kind, payload)) = split(url) else {
+        let message = "Invalid data URL. Expected data:<type>;base64,<data>.";
+        return Err(Rejection::new("invalid_value", param, message));
+    };
+    let mut attributes = kind.split(';').map(str::trim);
+    let mime_type = attributes.next().unwrap_or_default().to_ascii_lowercase();
+    let is_base64 = attributes.any(|attribute| attribute.eq_ignore_ascii_case("base64"));
+    let data = if is_base64 {
+        base64_payload(payload)
+    } else {
+        let bytes: Cow<'_, [u8]> = percent_encoding::percent_decode_str(payload).into();
+        Some(Cow::Owned(STANDARD.encode(bytes)))
+    };
+    match data.filter(|data| !data.is_empty()) {
+        Some(data) => Ok(Part::inline_data(canonical(mime_type), Text(data))),
+        None => Err(Rejection::new(
+            "invalid_value",
+            param,
+            "The data URL holds no valid base64.",
+        )),
+    }
+}
+
+/// The part for bare base64 of a known type.
+pub(super) fn inline_base64<'a>(
+    mime_type: String,
+    data: &'a str,
+    param: &str,
+) -> Result<Part<'a>, Rejection> {
+    match base64_payload(data).filter(|data| !data.is_empty()) {
+        Some(data) => Ok(Part::inline_data(canonical(mime_type), Text(data))),
+        None => Err(Rejection::new(
+            "invalid_value",
+            param,
+            "The data is not valid base64.",
+        )),
+    }
+}
+
+pub(super) fn is_data_url(url: &str) -> bool {
+    url.get(..5)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
+}
+
+/// `data:` + kind + `,` + payload
+fn split(url: &str) -> Option<(&str, &str)> {
+    if !is_data_url(url) {
+        return None;
+    }
+    url[5..].split_once(',')
+}
+
+/// Standard base64 with padding, as Gemini takes it. What is so already, as
+/// nearly all is, is passed on without a copy.
+fn base64_payload(payload: &str) -> Option<Cow<'_, str>> {
+    let is_standard = payload.len().is_multiple_of(4)
+        && payload
+            .trim_end_matches('=')
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
+    if is_standard
+        && payload
+            .bytes()
+            .rev()
+            .take_while(|byte| *byte == b'=')
+            .count()
+            <= 2
+    {
+        return Some(Cow::Borrowed(payload));
+    }
+    // Percent-encoded, url-safe, broken into lines or without padding.
+    let decoded = percent_encoding::percent_decode_str(payload)
+        .decode_utf8()
+        .ok()?;
+    let mut plain: String = decoded
+        .chars()
+        .filter(|c| !c.is_ascii_whitespace() && *c != '=')
+        .map(|c| match c {
+            '-' => '+',
+            '_' => '/',
+            c => c,
+        })
+        .collect();
+    while !plain.len().is_multiple_of(4) {
+        plain.push('=');
+    }
+    STANDARD.decode(&plain).ok()?;
+    Some(Cow::Owned(plain))
+}
+
+/// Names that clients use and Gemini doesn't know.
+fn canonical(mime_type: String) -> Text<'static> {
+    match mime_type.as_str() {
+        "image/jpg" => "image/jpeg".into(),
+        "audio/x-wav" | "audio/wave" => "audio/wav".into(),
+        _ => mime_type.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn data_of(url: &str) -> (String, String) {
+        let blob = inline(url, "p").unwrap().inline_data.unwrap();
+        (blob.mime_type.to_string(), blob.data.to_string())
+    }
+
+    #[test]
+    fn data_urls_are_read_in_every_form() {
+        let expected = ("image/jpeg".to_owned(), "+/8=".to_owned());
+        for url in [
+            "data:image/jpg;base64,+/8=",
+            "DATA:image/JPEG;charset=x;BASE64,-_8",
+            "data:image/jpeg;base64,%2B%2F8%3D",
+            "data:image/jpeg;base64,+/\r\n8=",
+        ] {
+            assert_eq!(data_of(url), expected, "{url}");
+        }
+        assert_eq!(data_of("data:text/plain,a%20b").1, "YSBi");
+    }
+
+    #[test]
+    fn a_data_url_without_data_is_refused() {
+        for url in [
+            "data:image/png;base64,",
+            "data:image/png",
+            "data:image/png;base64,***",
+        ] {
+            assert_eq!(
+                inline(url, "p").unwrap_err().param.as_deref(),
+                Some("p"),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn plain_base64_is_not_copied() {
+        let part = inline("data:image/png;base64,AAAA", "p").unwrap();
+        assert!(matches!(
+            part.inline_data.unwrap().data,
+            Text(Cow::Borrowed("AAAA"))
+        ));
+    }
+}

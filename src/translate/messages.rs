@@ -1,0 +1,470 @@
+//! Messages as turns. Gemini enforces what OpenAI does not: turns alternate,
+//! the first is the user's, and every function call is answered at once, in
+//! order, in the very next turn.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde::Serialize;
+
+use super::signatures::{self, CallRecord, Signatures};
+use super::{Rejection, media, tools};
+use crate::models::{self, Generation};
+use crate::wire::gemini::{Content, FunctionCall, FunctionResponse, Part};
+use crate::wire::openai::{ContentPart, Message, MessageContent, ToolCall};
+use crate::wire::{Json, Text};
+
+/// What a turn says that would otherwise say nothing.
+const BLANK: &str = " ";
+
+/// Asks for more when the conversation ends with the model's own words.
+const CONTINUE: &str = "Continue.";
+
+/// What stands for the result of a call that the client's history lost.
+const NO_RESULT: &str = "(no result)";
+
+/// The system instruction, if any, and the turns.
+pub(super) fn contents<'a>(
+    messages: &'a [Message<'a>],
+    model: &str,
+    signatures: &dyn Signatures,
+) -> Result<(Option<Content<'a>>, Vec<Content<'a>>), Rejection> {
+    let leading = messages
+        .iter()
+        .take_while(|message| is_system(message))
+        .count();
+    let mut system = Vec::new();
+    for (position, message) in messages[..leading].iter().enumerate() {
+        system.extend(texts(message, position)?.map(Part::text));
+    }
+    let mut conversation = Conversation {
+        messages,
+        results: results(messages),
+        turns: Vec::new(),
+        prefix_names: has_several_names(messages),
+        generation: models::abilities(model).generation,
+        model,
+        signatures,
+    };
+    for position in leading..messages.len() {
+        conversation.add(position)?;
+    }
+    let mut turns = conversation.turns;
+    if turns.is_empty() {
+        // Nothing but system messages: Google refuses empty contents.
+        let parts = if system.is_empty() {
+            vec![Part::text(BLANK)]
+        } else {
+            system
+        };
+        return Ok((None, vec![content("user", parts)]));
+    }
+    if turns[0].role == Role::Model {
+        turns.insert(
+            0,
+            Turn {
+                role: Role::User,
+                parts: vec![Part::text(BLANK)],
+            },
+        );
+    }
+    if turns.last().is_some_and(|turn| turn.role == Role::Model) {
+        turns.push(Turn {
+            role: Role::User,
+            parts: vec![Part::text(CONTINUE)],
+        });
+    }
+    let instruction = (!system.is_empty()).then(|| content("user", system));
+    let turns = turns
+        .into_iter()
+        .map(|turn| content(turn.role.name(), turn.parts));
+    Ok((instruction, turns.collect()))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    User,
+    Model,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Model => "model",
+        }
+    }
+}
+
+struct Turn<'a> {
+    role: Role,
+    parts: Vec<Part<'a>>,
+}
+
+struct Conversation<'a, 's> {
+    messages: &'a [Message<'a>],
+    /// Positions of the tool messages not yet told, by call id.
+    results: HashMap<&'a str, VecDeque<usize>>,
+    turns: Vec<Turn<'a>>,
+    prefix_names: bool,
+    generation: Generation,
+    model: &'s str,
+    signatures: &'s dyn Signatures,
+}
+
+impl<'a> Conversation<'a, '_> {
+    fn add(&mut self, position: usize) -> Result<(), Rejection> {
+        let message = &self.messages[position];
+        match message.role.as_deref() {
+            Some("user") => {
+                let mut parts = user_parts(message, position)?;
+                if self.prefix_names {
+                    prefix_name(&mut parts, message.name.as_deref());
+                }
+                if parts.is_empty() {
+                    parts.push(Part::text(BLANK));
+                }
+                self.say(Role::User, parts);
+            }
+            Some("assistant") => self.add_assistant(message, position)?,
+            Some("tool" | "function") => self.add_orphan(message, position)?,
+            Some("system" | "developer") => {
+                // Where it stands, not moved to the top: that would change the story.
+                for text in texts(message, position)? {
+                    let part = Part::text(format!("<system>\n{text}\n</system>"));
+                    self.say(Role::User, vec![part]);
+                }
+            }
+            Some(role) => {
+                let message = format!(
+                    "Invalid value: '{role}'. Supported values are: 'system', 'developer', 'user', \
+                     'assistant', 'tool' and 'function'."
+                );
+                let param = format!("messages[{position}].role");
+                return Err(Rejection::new("invalid_value", param, message));
+            }
+            None => return Err(Rejection::missing(format!("messages[{position}].role"))),
+        }
+        Ok(())
+    }
+
+    /// Text, then calls; and at once a turn with the results of those calls.
+    fn add_assistant(&mut self, message: &'a Message<'a>, at: usize) -> Result<(), Rejection> {
+        let mut parts: Vec<_> = texts(message, at)?.map(Part::text).collect();
+        let mut answers = Vec::new();
+        for (nth, call) in message.tool_calls.iter().flatten().enumerate() {
+            let param = format!("messages[{at}].tool_calls[{nth}]");
+            let call_part = self.call(call, nth == 0, &param)?;
+            let id = call.id.as_deref().unwrap_or_default();
+            let name = call_part
+                .function_call
+                .as_ref()
+                .map(|call| call.name.clone());
+            answers.extend(self.answer(id, name.unwrap_or_default(), at)?);
+            parts.push(call_part);
+        }
+        if !parts.is_empty() {
+            self.say(Role::Model, parts);
+        }
+        if !answers.is_empty() {
+            // Responses first, whatever else (images) after them.
+            let (responses, rest): (Vec<_>, Vec<_>) = answers
+                .into_iter()
+                .partition(|part| part.function_response.is_some());
+            self.say(Role::User, responses);
+            self.say(Role::User, rest);
+        }
+        Ok(())
+    }
+
+    fn call(
+        &self,
+        call: &'a ToolCall<'a>,
+        is_first: bool,
+        param: &str,
+    ) -> Result<Part<'a>, Rejection> {
+        let function = call.function.as_ref();
+        let Some(name) = function.and_then(|function| function.name.as_deref()) else {
+            return Err(Rejection::missing(format!("{param}.function.name")));
+        };
+        let args = arguments(function.and_then(|function| function.arguments.as_ref()));
+        let id = call.id.as_deref().unwrap_or_default();
+        let record = CallRecord {
+            id,
+            name,
+            arguments: &args.compact(),
+            model: self.model,
+        };
+        let signature =
+            signatures::for_call(call, &record, is_first, self.generation, self.signatures);
+        let call = FunctionCall {
+            id: self.shown_id(id),
+            name: Text(tools::accepted_name(name)),
+            args: Some(args),
+        };
+        Ok(Part {
+            thought_signature: signature,
+            ..Part::function_call(call)
+        })
+    }
+
+    /// The result of a call, pulled forward from wherever the client put it.
+    fn answer(
+        &mut self,
+        id: &'a str,
+        name: Text<'a>,
+        asked_at: usize,
+    ) -> Result<Vec<Part<'a>>, Rejection> {
+        let waiting = self.results.get_mut(id);
+        let found = waiting.and_then(|positions| {
+            let nth = positions.iter().position(|position| *position > asked_at)?;
+            positions.remove(nth)
+        });
+        let (output, media) = match found {
+            Some(position) => result(&self.messages[position], position)?,
+            None => (NO_RESULT.to_owned(), Vec::new()),
+        };
+        let response = FunctionResponse {
+            id: self.shown_id(id),
+            name,
+            response: Some(wrapped("output", output)),
+        };
+        let mut parts = vec![Part::function_response(response)];
+        parts.extend(media);
+        Ok(parts)
+    }
+
+    /// A tool message that was not pulled forward answers no known call.
+    fn add_orphan(&mut self, message: &'a Message<'a>, position: usize) -> Result<(), Rejection> {
+        let id = result_id(message);
+        let Some(positions) = self.results.get_mut(id) else {
+            return Ok(());
+        };
+        let Some(nth) = positions.iter().position(|waiting| *waiting == position) else {
+            return Ok(());
+        };
+        positions.remove(nth);
+        let (output, media) = result(message, position)?;
+        let mut parts = vec![Part::text(format!("Tool result ({id}): {output}"))];
+        parts.extend(media);
+        self.say(Role::User, parts);
+        Ok(())
+    }
+
+    /// Gemini 3 gives its calls ids and wants them on both ends, or on neither;
+    /// earlier models give none.
+    fn shown_id(&self, id: &'a str) -> Option<Text<'a>> {
+        (self.generation == Generation::Three && !id.is_empty()).then(|| id.into())
+    }
+
+    /// Adds parts to the last turn if it has the same role. Parts are never merged.
+    fn say(&mut self, role: Role, parts: Vec<Part<'a>>) {
+        match self.turns.last_mut() {
+            _ if parts.is_empty() => {}
+            Some(turn) if turn.role == role => turn.parts.extend(parts),
+            _ => self.turns.push(Turn { role, parts }),
+        }
+    }
+}
+
+fn content<'a>(role: &'static str, parts: Vec<Part<'a>>) -> Content<'a> {
+    Content {
+        role: Some(role.into()),
+        parts: Some(parts),
+    }
+}
+
+fn is_system(message: &Message<'_>) -> bool {
+    matches!(message.role.as_deref(), Some("system" | "developer"))
+}
+
+fn results<'a>(messages: &'a [Message<'a>]) -> HashMap<&'a str, VecDeque<usize>> {
+    let mut results: HashMap<&str, VecDeque<usize>> = HashMap::new();
+    for (position, message) in messages.iter().enumerate() {
+        if matches!(message.role.as_deref(), Some("tool" | "function")) {
+            results
+                .entry(result_id(message))
+                .or_default()
+                .push_back(position);
+        }
+    }
+    results
+}
+
+/// Old function messages name the function, not the call.
+fn result_id<'a>(message: &'a Message<'a>) -> &'a str {
+    let id = message.tool_call_id.as_deref().or(message.name.as_deref());
+    id.unwrap_or_default()
+}
+
+/// The text of a tool's result, and what else it holds.
+fn result<'a>(
+    message: &'a Message<'a>,
+    position: usize,
+) -> Result<(String, Vec<Part<'a>>), Rejection> {
+    let parts = user_parts(message, position)?;
+    let (texts, media): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.text.is_some());
+    let texts: Vec<_> = texts
+        .iter()
+        .filter_map(|part| part.text.as_deref())
+        .collect();
+    Ok((texts.join("\n"), media))
+}
+
+fn has_several_names(messages: &[Message<'_>]) -> bool {
+    let is_user = |message: &&Message<'_>| message.role.as_deref() == Some("user");
+    let mut names = messages
+        .iter()
+        .filter(is_user)
+        .filter_map(|message| message.name.as_deref());
+    names
+        .next()
+        .is_some_and(|first| names.any(|name| name != first))
+}
+
+fn prefix_name(parts: &mut [Part<'_>], name: Option<&str>) {
+    let first_text = parts.iter_mut().find_map(|part| part.text.as_mut());
+    if let (Some(text), Some(name)) = (first_text, name) {
+        *text = format!("{name}: {}", &**text).into();
+    }
+}
+
+/// The texts of a message that may hold nothing else, empty ones left out.
+fn texts<'a>(
+    message: &'a Message<'a>,
+    position: usize,
+) -> Result<impl Iterator<Item = &'a str> + use<'a>, Rejection> {
+    let mut texts = Vec::new();
+    match &message.content {
+        None => {}
+        Some(MessageContent::Text(text)) => texts.push(&**text),
+        Some(MessageContent::Parts(parts)) => {
+            for (nth, part) in parts.iter().enumerate() {
+                match text_of(part) {
+                    Some(text) => texts.push(text),
+                    None => return Err(unknown_part(part, position, nth)),
+                }
+            }
+        }
+    }
+    Ok(texts.into_iter().filter(|text| !text.is_empty()))
+}
+
+fn text_of<'a>(part: &'a ContentPart<'a>) -> Option<&'a str> {
+    match part.kind.as_deref() {
+        Some("text" | "input_text" | "output_text") => Some(part.text.as_deref().unwrap_or("")),
+        Some("refusal") => Some(part.refusal.as_deref().unwrap_or("")),
+        _ => None,
+    }
+}
+
+fn user_parts<'a>(message: &'a Message<'a>, position: usize) -> Result<Vec<Part<'a>>, Rejection> {
+    match &message.content {
+        None => Ok(Vec::new()),
+        Some(MessageContent::Text(text)) if text.is_empty() => Ok(Vec::new()),
+        Some(MessageContent::Text(text)) => Ok(vec![Part::text(&**text)]),
+        Some(MessageContent::Parts(parts)) => {
+            let mut converted = Vec::new();
+            for (nth, part) in parts.iter().enumerate() {
+                match text_of(part) {
+                    Some("") => {}
+                    Some(text) => converted.push(Part::text(text)),
+                    None => converted.push(media_part(part, position, nth)?),
+                }
+            }
+            Ok(converted)
+        }
+    }
+}
+
+fn media_part<'a>(
+    part: &'a ContentPart<'a>,
+    position: usize,
+    nth: usize,
+) -> Result<Part<'a>, Rejection> {
+    let param = format!("messages[{position}].content[{nth}]");
+    match part.kind.as_deref() {
+        Some("image_url") => {
+            let param = format!("{param}.image_url");
+            let Some(image) = &part.image_url else {
+                return Err(Rejection::missing(param));
+            };
+            if !media::is_data_url(&image.url) {
+                let message = "Only data: URLs are supported for images. Send the image itself as \
+                               data:image/png;base64,….";
+                return Err(Rejection::new("invalid_image_url", param, message));
+            }
+            media::inline(&image.url, &param)
+        }
+        Some("input_audio") => {
+            let audio = part.input_audio.as_ref();
+            let param = format!("{param}.input_audio.data");
+            let Some(data) = audio.and_then(|audio| audio.data.as_deref()) else {
+                return Err(Rejection::missing(param));
+            };
+            if media::is_data_url(data) {
+                return media::inline(data, &param);
+            }
+            let format = audio
+                .and_then(|audio| audio.format.as_deref())
+                .unwrap_or("wav");
+            media::inline_base64(format!("audio/{format}"), data, &param)
+        }
+        Some("file") => {
+            let file = part.file.as_ref();
+            let Some(data) = file.and_then(|file| file.file_data.as_deref()) else {
+                let message = "Files must be sent as file_data; there is no Files API here.";
+                let param = format!("{param}.file.file_id");
+                return Err(Rejection::new("unsupported_value", param, message));
+            };
+            let param = format!("{param}.file.file_data");
+            if media::is_data_url(data) {
+                return media::inline(data, &param);
+            }
+            media::inline_base64("application/pdf".into(), data, &param)
+        }
+        _ => Err(unknown_part(part, position, nth)),
+    }
+}
+
+/// Leaving out what the user said would be worse than refusing it.
+fn unknown_part(part: &ContentPart<'_>, position: usize, nth: usize) -> Rejection {
+    let param = format!("messages[{position}].content[{nth}].type");
+    match part.kind.as_deref() {
+        Some(kind) => {
+            let message =
+                format!("Invalid value: '{kind}'. This content type is not supported here.");
+            Rejection::new("invalid_value", param, message)
+        }
+        None => Rejection::missing(param),
+    }
+}
+
+/// The arguments of a call as the JSON object that Gemini wants. What cannot be
+/// read is wrapped, not refused: clients replay what a model once wrote.
+fn arguments<'a>(given: Option<&'a Json<'a>>) -> Json<'a> {
+    let Some(given) = given else {
+        return no_arguments();
+    };
+    if given.is_object() {
+        return given.borrowed();
+    }
+    let Ok(text) = serde_json::from_str::<String>(given.text()) else {
+        return wrapped("value", given);
+    };
+    if text.trim().is_empty() {
+        return no_arguments();
+    }
+    match Json::parse(&text) {
+        Ok(json) if json.is_object() => json,
+        Ok(json) => wrapped("value", json),
+        Err(_) => wrapped("_raw", text),
+    }
+}
+
+fn no_arguments() -> Json<'static> {
+    Json::of(&HashMap::<&str, ()>::new())
+}
+
+fn wrapped(key: &str, value: impl Serialize) -> Json<'static> {
+    Json::of(&HashMap::from([(key, value)]))
+}

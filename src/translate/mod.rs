@@ -1,0 +1,119 @@
+//! What it means: OpenAI's requests as Gemini's, and Gemini's answers as
+//! OpenAI's. Pure: no socket, no file, no clock, no dice; ids and times come in
+//! as a [`Stamp`], remembered signatures through [`Signatures`].
+//!
+//! A request is one function, [`request`]. An answer is read once, by
+//! [`reply::Reader`], into [`reply::Said`]: whole or in pieces it is the same
+//! sequence, which `response` gathers and `stream` passes on.
+
+mod media;
+mod messages;
+pub mod reply;
+mod request;
+mod response;
+mod schema;
+mod signatures;
+mod stream;
+mod thinking;
+mod tools;
+
+pub use request::{Translated, request};
+pub use response::response;
+pub use signatures::{CallRecord, NoSignatures, Signatures};
+pub use stream::StreamTranslator;
+pub use tools::Names;
+
+use sha2::{Digest, Sha256};
+
+/// The client asked for what cannot be done. Always the client's to mend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Rejection {
+    pub message: String,
+    /// Where in the request, such as `messages[0].content[1].type`.
+    pub param: Option<String>,
+    /// OpenAI's word for it.
+    pub code: &'static str,
+}
+
+impl Rejection {
+    pub fn new(code: &'static str, param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            param: Some(param.into()),
+            code,
+        }
+    }
+
+    fn missing(param: impl Into<String>) -> Self {
+        let param = param.into();
+        let message = format!("Missing required parameter: '{param}'.");
+        Self::new("missing_required_parameter", param, message)
+    }
+}
+
+/// What all pieces of one answer repeat, and what its ids are made from.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// `chatcmpl-…`
+    pub id: String,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// As the client asked for it, without prefixes.
+    pub model: String,
+    /// Chance, from outside.
+    pub seed: [u8; 16],
+}
+
+impl Stamp {
+    pub fn new(created: u64, model: String, seed: [u8; 16]) -> Self {
+        let id = format!("chatcmpl-{}", token(&seed, "completion"));
+        Self {
+            id,
+            created,
+            model,
+            seed,
+        }
+    }
+
+    /// The id of the nth tool call of this answer: 29 characters. Some clients
+    /// cannot hold more than 40.
+    fn call_id(&self, nth: usize) -> String {
+        format!("call_{}", token(&self.seed, &format!("call {nth}")))
+    }
+}
+
+/// 24 letters and digits that follow from the seed and a purpose.
+fn token(seed: &[u8; 16], purpose: &str) -> String {
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let digest = Sha256::new()
+        .chain_update(seed)
+        .chain_update(purpose)
+        .finalize();
+    digest
+        .iter()
+        .take(24)
+        .map(|byte| char::from(ALPHABET[usize::from(*byte) % 62]))
+        .collect()
+}
+
+/// Why an answer is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfinished {
+    /// The stream ended without a finish reason: what came may be cut anywhere.
+    #[error("Google ended the answer before it was finished")]
+    CutShort,
+    /// Finished, but with nothing in it.
+    #[error("Google returned an empty answer (finish reason {reason}){}", detail(.message))]
+    Empty {
+        reason: String,
+        message: Option<String>,
+    },
+}
+
+fn detail(message: &Option<String>) -> String {
+    message
+        .as_ref()
+        .map(|text| format!(": {text}"))
+        .unwrap_or_default()
+}

@@ -1,0 +1,186 @@
+//! How hard to think: OpenAI's `reasoning_effort` as a budget or a level,
+//! following Google's own mapping
+//! (<https://ai.google.dev/gemini-api/docs/openai#thinking>).
+
+use super::Rejection;
+use crate::models::{Abilities, Thinking};
+use crate::wire::gemini::{ThinkingConfig, ThinkingLevel};
+use crate::wire::openai;
+
+/// Below this limit on the answer a model that thinks would often spend all of
+/// it on thoughts and return nothing.
+const SHORT_ANSWER: u32 = 2048;
+
+/// OpenAI's words, least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Effort {
+    None,
+    Minimal,
+    Low,
+    Medium,
+    High,
+    /// `xhigh` and `max`
+    Most,
+}
+
+/// Google's own setting, if the client gave it, wins over `reasoning_effort`.
+pub(super) fn thinking_config(
+    chat: &openai::ChatRequest<'_>,
+    abilities: &Abilities,
+    max_output_tokens: Option<u32>,
+) -> Result<Option<ThinkingConfig>, Rejection> {
+    let effort = chat.reasoning_effort.as_deref().map(effort).transpose()?;
+    if let Some(given) = googles_own(chat) {
+        return given.map(Some);
+    }
+    if abilities.thinking == Thinking::Unknown {
+        return Ok(None);
+    }
+    let effort = match (effort, max_output_tokens) {
+        (None, Some(limit)) if limit < SHORT_ANSWER => Some(Effort::None),
+        (effort, _) => effort,
+    };
+    let mut config = ThinkingConfig {
+        include_thoughts: Some(effort != Some(Effort::None)),
+        ..ThinkingConfig::default()
+    };
+    match (effort, abilities.thinking) {
+        (
+            Some(effort),
+            Thinking::Budget {
+                min,
+                max,
+                can_be_off,
+            },
+        ) => {
+            config.thinking_budget = Some(budget(effort, min, max, can_be_off));
+        }
+        (Some(effort), Thinking::Level(levels)) => config.thinking_level = level(effort, levels),
+        _ => {}
+    }
+    Ok(Some(config))
+}
+
+fn effort(word: &str) -> Result<Effort, Rejection> {
+    Ok(match word {
+        "none" => Effort::None,
+        "minimal" => Effort::Minimal,
+        "low" => Effort::Low,
+        "medium" => Effort::Medium,
+        "high" => Effort::High,
+        "xhigh" | "max" => Effort::Most,
+        _ => {
+            let message = format!(
+                "Invalid value: '{word}'. Supported values are: 'none', 'minimal', 'low', \
+                 'medium', 'high', 'xhigh' and 'max'."
+            );
+            return Err(Rejection::new("invalid_value", "reasoning_effort", message));
+        }
+    })
+}
+
+/// Tokens.
+fn budget(effort: Effort, min: i32, max: i32, can_be_off: bool) -> i32 {
+    match effort {
+        Effort::None if can_be_off => 0,
+        Effort::None => min,
+        Effort::Minimal | Effort::Low => 1024,
+        Effort::Medium => 8192,
+        Effort::High => 24_576,
+        Effort::Most => max,
+    }
+}
+
+/// The least level that is at least what was asked, else the highest.
+fn level(effort: Effort, levels: &[ThinkingLevel]) -> Option<ThinkingLevel> {
+    let wanted = match effort {
+        Effort::None | Effort::Minimal => ThinkingLevel::Minimal,
+        Effort::Low => ThinkingLevel::Low,
+        Effort::Medium => ThinkingLevel::Medium,
+        Effort::High | Effort::Most => ThinkingLevel::High,
+    };
+    levels
+        .iter()
+        .find(|level| **level >= wanted)
+        .or(levels.last())
+        .copied()
+}
+
+fn googles_own(chat: &openai::ChatRequest<'_>) -> Option<Result<ThinkingConfig, Rejection>> {
+    let nested = chat
+        .extra_body
+        .as_ref()
+        .and_then(|extra| extra.google.as_ref());
+    let google = chat.google.as_ref().or(nested)?;
+    let given = google.thinking_config.as_ref()?;
+    let level = match given
+        .thinking_level
+        .as_deref()
+        .map(str::to_ascii_lowercase)
+        .as_deref()
+    {
+        None => None,
+        Some("minimal") => Some(ThinkingLevel::Minimal),
+        Some("low") => Some(ThinkingLevel::Low),
+        Some("medium") => Some(ThinkingLevel::Medium),
+        Some("high") => Some(ThinkingLevel::High),
+        Some(word) => {
+            let message = format!(
+                "Invalid value: '{word}'. Supported values are: 'minimal', 'low', 'medium' and 'high'."
+            );
+            let param = "google.thinking_config.thinking_level";
+            return Some(Err(Rejection::new("invalid_value", param, message)));
+        }
+    };
+    Some(Ok(ThinkingConfig {
+        include_thoughts: given.include_thoughts,
+        thinking_budget: given.thinking_budget,
+        thinking_level: level,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::abilities;
+
+    #[test]
+    fn efforts_become_levels_that_the_model_has() {
+        let level_of = |model: &str, effort| match abilities(model).thinking {
+            Thinking::Level(levels) => level(effort, levels),
+            _ => None,
+        };
+        use ThinkingLevel::{High, Low, Medium, Minimal};
+        assert_eq!(level_of("gemini-3-pro-preview", Effort::Medium), Some(High));
+        assert_eq!(level_of("gemini-3-pro-preview", Effort::None), Some(Low));
+        assert_eq!(
+            level_of("gemini-3.1-pro-preview", Effort::Medium),
+            Some(Medium)
+        );
+        assert_eq!(level_of("gemini-3.5-flash", Effort::None), Some(Minimal));
+        assert_eq!(level_of("gemini-3.5-flash", Effort::Most), Some(High));
+    }
+
+    #[test]
+    fn efforts_become_budgets_within_the_models_range() {
+        for model in [
+            "gemini-2.5-pro",
+            "gemini-2.5-flash",
+            "gemini-2.5-flash-lite",
+        ] {
+            let Thinking::Budget {
+                min,
+                max,
+                can_be_off,
+            } = abilities(model).thinking
+            else {
+                panic!("{model} has a budget");
+            };
+            use Effort::{High, Low, Medium, Minimal, Most, None};
+            for effort in [None, Minimal, Low, Medium, High, Most] {
+                let tokens = budget(effort, min, max, can_be_off);
+                assert!((min..=max).contains(&tokens) || (tokens == 0 && can_be_off));
+            }
+        }
+    }
+}

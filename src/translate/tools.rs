@@ -1,0 +1,205 @@
+//! Tools: function declarations, names that Gemini accepts, and `tool_choice`.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Rejection, schema};
+use crate::wire::gemini::{
+    FunctionCallingConfig, FunctionCallingMode, FunctionDeclaration, Tool, ToolConfig,
+};
+use crate::wire::{Text, openai};
+
+/// Characters in a function name.
+const MAX_NAME: usize = 64;
+
+/// The functions of one request: which exist, and how those are called whose
+/// names Gemini would refuse.
+#[derive(Debug, Default, Clone)]
+pub struct Names {
+    declared: Vec<String>,
+    /// Gemini's name to the client's, where they differ.
+    rewritten: HashMap<String, String>,
+}
+
+impl Names {
+    /// The client's name for what Gemini calls `name`.
+    pub(super) fn restore<'a>(&'a self, name: &'a str) -> &'a str {
+        // Gemini sometimes calls a function by the namespace it keeps it in.
+        let bare = ["default_api:", "default_api."]
+            .iter()
+            .find_map(|prefix| name.strip_prefix(prefix))
+            .filter(|bare| self.is_declared(bare));
+        let name = bare.unwrap_or(name);
+        self.rewritten.get(name).map_or(name, String::as_str)
+    }
+
+    fn is_declared(&self, name: &str) -> bool {
+        self.declared.iter().any(|declared| declared == name)
+    }
+}
+
+/// The declarations, all in one entry: Gemini wants no more than one.
+pub(super) fn declarations<'a>(
+    tools: &'a [openai::Tool<'a>],
+) -> Result<(Vec<FunctionDeclaration<'a>>, Names), Rejection> {
+    let mut names = Names::default();
+    let mut declarations = Vec::new();
+    for (position, tool) in tools.iter().enumerate() {
+        // Tools that OpenAI hosts (web_search, code_interpreter, …) have no equal here.
+        if tool.kind.as_deref().is_some_and(|kind| kind != "function") {
+            continue;
+        }
+        let (name, description, parameters) = match &tool.function {
+            Some(function) => (&function.name, &function.description, &function.parameters),
+            None => (&tool.name, &tool.description, &tool.parameters),
+        };
+        let Some(name) = name.as_deref().filter(|name| !name.is_empty()) else {
+            return Err(Rejection::missing(format!(
+                "tools[{position}].function.name"
+            )));
+        };
+        let accepted = accepted_name(name);
+        // Gemini refuses a name that is declared twice.
+        if names.is_declared(&accepted) {
+            continue;
+        }
+        if accepted != name {
+            names
+                .rewritten
+                .insert(accepted.to_string(), name.to_owned());
+        }
+        names.declared.push(accepted.to_string());
+        declarations.push(FunctionDeclaration {
+            name: Text(accepted),
+            description: description
+                .as_deref()
+                .filter(|text| !text.is_empty())
+                .map(Text::from),
+            parameters_json_schema: schema::parameters(parameters.as_ref()),
+        });
+    }
+    Ok((declarations, names))
+}
+
+/// One entry for all functions, or none.
+pub(super) fn entry(declarations: Vec<FunctionDeclaration<'_>>) -> Option<Tool<'_>> {
+    (!declarations.is_empty()).then_some(Tool::FunctionDeclarations(declarations))
+}
+
+/// A name that Gemini accepts: a letter or `_` first, then letters, digits, `_`,
+/// `.`, `:` or `-`. A rewritten one ends in a hash, so that it stays unique.
+pub(super) fn accepted_name(name: &str) -> Cow<'_, str> {
+    let may_begin = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let may_follow = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
+    if name.starts_with(may_begin) && name.chars().all(may_follow) && name.len() <= MAX_NAME {
+        return Cow::Borrowed(name);
+    }
+    let mut plain: String = name
+        .chars()
+        .map(|c| if may_follow(c) { c } else { '_' })
+        .collect();
+    if !plain.starts_with(may_begin) {
+        plain.insert(0, '_');
+    }
+    plain.truncate(55);
+    let digest = Sha256::digest(name.as_bytes());
+    let hash: String = digest[..4]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Cow::Owned(format!("{plain}_{hash}"))
+}
+
+/// `tool_choice`; `auto` needs no words. With `allowed_tools` the declarations
+/// themselves may shrink.
+pub(super) fn tool_config(
+    choice: Option<&Value>,
+    declarations: &mut Vec<FunctionDeclaration<'_>>,
+) -> Result<Option<ToolConfig>, Rejection> {
+    let Some(choice) = choice.filter(|choice| !choice.is_null()) else {
+        return Ok(None);
+    };
+    if declarations.is_empty() {
+        return Ok(None);
+    }
+    let word = choice
+        .as_str()
+        .or_else(|| choice.get("type").and_then(Value::as_str));
+    let (mode, allowed) = match word {
+        Some("auto") => return Ok(None),
+        // The declarations stay: the conversation may refer to them.
+        Some("none") => (FunctionCallingMode::None, Vec::new()),
+        Some("required" | "any") => (FunctionCallingMode::Any, Vec::new()),
+        Some("validated") => (FunctionCallingMode::Validated, Vec::new()),
+        Some("function" | "tool" | "custom") => (
+            FunctionCallingMode::Any,
+            vec![chosen(choice, declarations)?],
+        ),
+        Some("allowed_tools") => {
+            let allowed = choice.get("allowed_tools").unwrap_or(choice);
+            let list = allowed.get("tools").and_then(Value::as_array);
+            let names = list
+                .into_iter()
+                .flatten()
+                .map(|tool| chosen(tool, declarations));
+            let names = names.collect::<Result<Vec<_>, _>>()?;
+            if allowed.get("mode").and_then(Value::as_str) != Some("required") {
+                declarations
+                    .retain(|declaration| names.iter().any(|name| **name == *declaration.name));
+                return Ok(None);
+            }
+            (FunctionCallingMode::Any, names)
+        }
+        _ => {
+            let message = "Invalid value for tool_choice. Expected 'none', 'auto', 'required' or a \
+                           named function.";
+            return Err(Rejection::new("invalid_value", "tool_choice", message));
+        }
+    };
+    let config = FunctionCallingConfig {
+        mode,
+        allowed_function_names: allowed,
+    };
+    Ok(Some(ToolConfig {
+        function_calling_config: config,
+    }))
+}
+
+/// The function that a named choice means, if it is declared.
+fn chosen(choice: &Value, declared: &[FunctionDeclaration<'_>]) -> Result<String, Rejection> {
+    let nested = choice.get("function").or_else(|| choice.get("custom"));
+    let name = nested.unwrap_or(choice).get("name").and_then(Value::as_str);
+    let Some(name) = name else {
+        return Err(Rejection::missing("tool_choice.function.name"));
+    };
+    let accepted = accepted_name(name);
+    if declared
+        .iter()
+        .any(|declaration| *declaration.name == *accepted)
+    {
+        return Ok(accepted.into_owned());
+    }
+    let message = format!("Tool choice '{name}' not found in 'tools' parameter.");
+    Err(Rejection::new("invalid_value", "tool_choice", message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_rewritten_only_where_gemini_would_refuse_them() {
+        assert_eq!(accepted_name("get_weather"), "get_weather");
+        assert_eq!(accepted_name("mcp.server:tool-1"), "mcp.server:tool-1");
+        for name in ["1st", "größe", "a b", "", &"x".repeat(65)] {
+            let accepted = accepted_name(name);
+            assert_ne!(accepted, name);
+            assert!(accepted.len() <= MAX_NAME);
+            assert_eq!(accepted_name(&accepted), accepted, "{name}");
+        }
+        assert_ne!(accepted_name("a b"), accepted_name("a/b"));
+    }
+}
