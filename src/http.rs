@@ -226,6 +226,24 @@ impl Response {
     }
 }
 
+impl Response {
+    /// As much of the answer as comes, up to `limit` bytes. For error texts, of
+    /// which a part is better than none.
+    pub fn excerpt(self, limit: usize) -> Vec<u8> {
+        let mut body = self.into_body();
+        let mut bytes = vec![0; limit];
+        let mut filled = 0;
+        while filled < limit {
+            match body.read(&mut bytes[filled..]) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => filled += count,
+            }
+        }
+        bytes.truncate(filled);
+        bytes
+    }
+}
+
 impl Body {
     /// Waits for the next piece; 0 at the end. Dropping an unfinished body closes
     /// its connection at once.

@@ -196,6 +196,11 @@ pub fn code_assist_id(id: &str) -> &str {
         .unwrap_or(id)
 }
 
+/// What everyone else calls the model that Code Assist calls `id`.
+pub fn public_id(id: &str) -> &str {
+    find(id).map_or(id, |model| model.id)
+}
+
 /// What to ask for in place of an id that Google answers with 404.
 pub fn successor(id: &str) -> Option<&'static str> {
     if let Some(model) = find(id) {

@@ -19,7 +19,7 @@ mod tools;
 
 pub use request::{Translated, request};
 pub use response::response;
-pub use signatures::{CallRecord, NoSignatures, Signatures};
+pub use signatures::{CallRecord, NoSignatures, Recalled, Signatures};
 pub use stream::StreamTranslator;
 pub use tools::Names;
 

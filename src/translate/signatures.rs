@@ -13,11 +13,20 @@ const SKIP_VALIDATION: &str = "skip_thought_signature_validator";
 
 /// A memory of the signatures of calls that went out.
 pub trait Signatures {
-    /// The signature that came with this call, provided that name and arguments
-    /// are still those that were signed, and the model is of the same family.
-    fn recall(&self, call: &CallRecord<'_>) -> Option<String>;
+    /// The signature that came with the call of this id.
+    fn recall(&self, call: &CallRecord<'_>) -> Recalled;
 
     fn remember(&self, call: &CallRecord<'_>, signature: &str);
+}
+
+/// What the memory says of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recalled {
+    Signature(String),
+    /// It was signed with other arguments or by another model: whatever signature
+    /// the client carries would be refused as corrupted.
+    Foreign,
+    Unknown,
 }
 
 /// What a signature belongs to.
@@ -36,8 +45,8 @@ pub struct CallRecord<'a> {
 pub struct NoSignatures;
 
 impl Signatures for NoSignatures {
-    fn recall(&self, _: &CallRecord<'_>) -> Option<String> {
-        None
+    fn recall(&self, _: &CallRecord<'_>) -> Recalled {
+        Recalled::Unknown
     }
 
     fn remember(&self, _: &CallRecord<'_>, _: &str) {}
@@ -54,11 +63,10 @@ pub(super) fn for_call<'a>(
     if generation < Generation::Two5 {
         return None;
     }
-    if let Some(signature) = signatures.recall(record) {
-        return Some(signature.into());
-    }
-    if let Some(signature) = carried(call) {
-        return Some(signature.into());
+    match signatures.recall(record) {
+        Recalled::Signature(signature) => return Some(signature.into()),
+        Recalled::Unknown if carried(call).is_some() => return carried(call).map(Text::from),
+        Recalled::Unknown | Recalled::Foreign => {}
     }
     // Only the first call of a turn is checked, and only by Gemini 3.
     (is_first_of_turn && generation == Generation::Three).then(|| SKIP_VALIDATION.into())

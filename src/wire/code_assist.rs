@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::gemini;
+use crate::wire::{Json, gemini};
 
 /// Around `generateContent` and `streamGenerateContent`. The odd spellings are
 /// the service's own.
@@ -21,6 +21,9 @@ pub struct GenerateRequest<'a> {
 pub struct GenerateResponse<'a> {
     #[serde(borrow)]
     pub response: Option<gemini::GenerateContentResponse<'a>>,
+    /// In place of an answer, when it fails after HTTP said 200.
+    #[serde(borrow)]
+    pub error: Option<Json<'a>>,
 }
 
 /// `retrieveUserQuota`.

@@ -285,8 +285,9 @@ pub struct GenerateContentResponse<'a> {
     pub prompt_feedback: Option<PromptFeedback<'a>>,
     #[serde(alias = "usage_metadata")]
     pub usage_metadata: Option<UsageMetadata>,
+    /// In place of an answer, when it fails after HTTP said 200.
     #[serde(borrow)]
-    pub model_version: Option<Text<'a>>,
+    pub error: Option<Json<'a>>,
 }
 
 /// One alternative answer.

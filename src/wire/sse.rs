@@ -19,6 +19,7 @@ pub struct Decoder {
     unfinished: Range<usize>,
     /// The data of an event that has several `data` lines.
     joined: Vec<u8>,
+    current: Place,
     begun: bool,
     ended: bool,
 }
@@ -31,6 +32,16 @@ pub enum Frame<'a> {
     /// JSON that is in no event, to the end of the stream: Google's streams
     /// sometimes end in a bare error body, or are one from the start.
     Bare(&'a [u8]),
+}
+
+/// Where the current frame is.
+#[derive(Debug, Default)]
+enum Place {
+    #[default]
+    Nowhere,
+    Data(Range<usize>),
+    Joined,
+    Bare(Range<usize>),
 }
 
 struct Line {
@@ -62,8 +73,18 @@ impl Decoder {
         self.buffer.len() - self.start
     }
 
-    /// The next event that is whole, if there is one.
-    pub fn next_frame(&mut self) -> Option<Frame<'_>> {
+    /// The frame that [`Decoder::advance`] went to.
+    pub fn current(&self) -> Frame<'_> {
+        match &self.current {
+            Place::Nowhere => Frame::Data(&[]),
+            Place::Data(range) => Frame::Data(&self.buffer[range.clone()]),
+            Place::Joined => Frame::Data(&self.joined),
+            Place::Bare(range) => Frame::Bare(&self.buffer[range.clone()]),
+        }
+    }
+
+    /// Goes to the next event that is whole; false when there is none yet.
+    pub fn advance(&mut self) -> bool {
         self.skip_byte_order_mark();
         let mut first: Option<Range<usize>> = None;
         let mut data_lines = 0;
@@ -74,7 +95,7 @@ impl Decoder {
             if content.is_empty() {
                 self.start = at;
                 if data_lines > 0 {
-                    return self.event(first, data_lines);
+                    return self.go_to_event(first, data_lines);
                 }
             } else if let Some(offset) = data_offset(content) {
                 data_lines += 1;
@@ -91,29 +112,27 @@ impl Decoder {
                     }
                 }
             } else if data_lines == 0 && matches!(content[0], b'{' | b'[') {
-                return self.bare(line.content.start);
+                // It may go on over many lines: it is whole when the stream ends.
+                if self.ended {
+                    self.start = self.buffer.len();
+                    self.current = Place::Bare(line.content.start..self.start);
+                }
+                return self.ended;
             }
         }
         if self.ended && data_lines > 0 {
             self.start = self.buffer.len();
-            return self.event(first, data_lines);
+            return self.go_to_event(first, data_lines);
         }
-        None
+        false
     }
 
-    fn event(&self, first: Option<Range<usize>>, data_lines: usize) -> Option<Frame<'_>> {
-        if data_lines > 1 {
-            return Some(Frame::Data(&self.joined));
-        }
-        first.map(|data| Frame::Data(&self.buffer[data]))
-    }
-
-    fn bare(&mut self, from: usize) -> Option<Frame<'_>> {
-        if !self.ended {
-            return None;
-        }
-        self.start = self.buffer.len();
-        Some(Frame::Bare(&self.buffer[from..]))
+    fn go_to_event(&mut self, first: Option<Range<usize>>, data_lines: usize) -> bool {
+        self.current = match first {
+            Some(data) if data_lines == 1 => Place::Data(data),
+            _ => Place::Joined,
+        };
+        true
     }
 
     /// The line that begins at `from`, once its end is here. CR, LF and CRLF end lines.
@@ -181,8 +200,8 @@ mod tests {
                 Ok::<_, ()>(piece.len())
             };
             decoder.read_with(read).unwrap();
-            while let Some(frame) = decoder.next_frame() {
-                frames.push(match frame {
+            while decoder.advance() {
+                frames.push(match decoder.current() {
                     Frame::Data(data) => String::from_utf8(data.to_vec()).unwrap(),
                     Frame::Bare(json) => format!("bare {}", String::from_utf8_lossy(json)),
                 });

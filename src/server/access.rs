@@ -1,0 +1,42 @@
+//! Who may ask: the proxy's own keys, wherever a client puts them.
+
+use super::error::ApiError;
+use super::exchange::Request;
+use crate::secret::Secret;
+
+/// OpenAI's place is the first; the others are Anthropic's, Azure's and Google's.
+const KEY_HEADERS: [&str; 3] = ["x-api-key", "api-key", "x-goog-api-key"];
+
+/// Lets a request pass that presents one of `keys`; everyone, if there are none.
+pub(super) fn check(request: &Request, keys: &[Secret]) -> Result<(), ApiError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let mut presented = presented(request).peekable();
+    if presented.peek().is_none() {
+        return Err(ApiError::no_key());
+    }
+    // Every pair is compared, so that the time tells nothing.
+    let matches = presented.fold(false, |any, given| {
+        keys.iter().fold(any, |any, key| any | key.matches(&given))
+    });
+    if matches { Ok(()) } else { Err(ApiError::wrong_key()) }
+}
+
+fn presented(request: &Request) -> impl Iterator<Item = String> {
+    let bearer = request.header("authorization").and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    let headers = KEY_HEADERS.iter().filter_map(|name| request.header(name));
+    let query = request.query.as_deref().unwrap_or_default();
+    let in_query = url::form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| name == "key")
+        .map(|(_, value)| value.into_owned());
+    bearer
+        .into_iter()
+        .chain(headers)
+        .map(str::to_owned)
+        .chain(in_query)
+        .filter(|key| !key.is_empty())
+}

@@ -1,0 +1,168 @@
+//! `POST /v1/chat/completions`
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Service;
+use super::body;
+use super::error::ApiError;
+use super::exchange::Request;
+use super::signatures::SharedSignatures;
+use super::writer::{More, Reply, Source};
+use crate::translate::reply::Reader;
+use crate::translate::{self, Rejection, Stamp, StreamTranslator, Translated};
+use crate::upstream::{EventStream, UpstreamError};
+use crate::wire::openai::{ChatCompletionChunk, ChatRequest};
+
+/// Namespaces that other servers put before a model's id.
+const MODEL_PREFIXES: [&str; 5] =
+    ["models/", "google/", "gemini/", "openai/", "publishers/google/models/"];
+
+/// Answers whole or in events, as the body's `stream` says.
+pub(super) fn create(service: &Service, request: &mut Request) -> Result<Reply, ApiError> {
+    let body = request.take_body();
+    let chat: ChatRequest<'_> = body::parse(&body)?;
+    let stamp = stamp(model(&chat)?)?;
+    let translated = translate::request(&chat, &stamp.model, &*service.signatures)?;
+    if chat.stream == Some(true) {
+        let include_usage = chat.stream_options.as_ref().and_then(|options| options.include_usage);
+        stream(service, translated, stamp, include_usage == Some(true))
+    } else {
+        whole(service, translated, &stamp)
+    }
+}
+
+fn model(chat: &ChatRequest<'_>) -> Result<String, Rejection> {
+    let given = chat.model.as_deref().unwrap_or_default().trim();
+    let id = MODEL_PREFIXES.iter().find_map(|prefix| given.strip_prefix(prefix)).unwrap_or(given);
+    if id.is_empty() {
+        return Err(Rejection::missing("model"));
+    }
+    Ok(id.to_owned())
+}
+
+/// The clock and the dice of an answer.
+fn stamp(model: String) -> Result<Stamp, ApiError> {
+    let mut seed = [0; 16];
+    getrandom::fill(&mut seed).map_err(|_| ApiError::internal())?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Stamp::new(now.as_secs(), model, seed))
+}
+
+fn whole(
+    service: &Service,
+    translated: Translated<'_>,
+    stamp: &Stamp,
+) -> Result<Reply, ApiError> {
+    let fails = |error| ApiError::upstream(error, &stamp.model);
+    let answer = service.upstream.generate(&stamp.model, &translated.request).map_err(fails)?;
+    let headers = ignored_header(&translated.ignored);
+    let reader = reader(service, translated, stamp);
+    let completion = translate::response(answer.read().map_err(fails)?, reader, stamp)?;
+    let mut reply = super::json(200, &completion);
+    reply.add_headers(headers);
+    Ok(reply)
+}
+
+fn stream(
+    service: &Service,
+    translated: Translated<'_>,
+    stamp: Stamp,
+    include_usage: bool,
+) -> Result<Reply, ApiError> {
+    let fails = |error| ApiError::upstream(error, &stamp.model);
+    let events = service.upstream.stream(&stamp.model, &translated.request).map_err(fails)?;
+    let mut headers = ignored_header(&translated.ignored);
+    let reader = reader(service, translated, &stamp);
+    let translator = StreamTranslator::new(reader, include_usage);
+    let mut stream = ChatStream { events, translator, model: stamp.model, first: None };
+    // Until the first chunk is here an error can still have its own status.
+    let mut chunks = Vec::new();
+    let outcome = stream.pull(&mut chunks);
+    match outcome {
+        Err(error) if chunks.is_empty() => return Err(error),
+        outcome => stream.first = Some((chunks, outcome)),
+    }
+    headers.extend([
+        ("content-type", "text/event-stream; charset=utf-8".to_owned()),
+        ("cache-control", "no-cache".to_owned()),
+        ("x-accel-buffering", "no".to_owned()),
+    ]);
+    Ok(Reply::Stream { headers, source: Box::new(stream) })
+}
+
+fn reader(service: &Service, translated: Translated<'_>, stamp: &Stamp) -> Reader {
+    let signatures: SharedSignatures = service.signatures.clone();
+    Reader::new(stamp.clone(), translated.names, translated.one_call_only, signatures)
+}
+
+/// Says which fields of the request had no effect.
+fn ignored_header(ignored: &[&'static str]) -> Vec<(&'static str, String)> {
+    let named = (!ignored.is_empty()).then(|| ("x-gemini-proxy-ignored", ignored.join(",")));
+    named.into_iter().collect()
+}
+
+/// Pulled from the client's end: a slow client slows Google, and a client who
+/// leaves ends the request to Google, because dropping this closes it.
+struct ChatStream {
+    events: EventStream,
+    translator: StreamTranslator,
+    model: String,
+    /// What was pulled before the answer began.
+    first: Option<(Vec<u8>, Result<More, ApiError>)>,
+}
+
+impl ChatStream {
+    /// Waits for at least one chunk, and adds all that can be had without waiting again.
+    fn pull(&mut self, out: &mut Vec<u8>) -> Result<More, ApiError> {
+        let Self { events, translator, model, .. } = self;
+        let fails = |error: UpstreamError| ApiError::upstream(error, model);
+        loop {
+            let next = match out.is_empty() {
+                true => events.next_event().map_err(fails)?,
+                false => match events.event_at_hand().map_err(fails)? {
+                    None => return Ok(More::Yes),
+                    event => event,
+                },
+            };
+            match next {
+                Some(event) => translator.push(event, |chunk| write_chunk(out, chunk)),
+                None => {
+                    translator.finish(|chunk| write_chunk(out, chunk))?;
+                    out.extend_from_slice(b"data: [DONE]\n\n");
+                    return Ok(More::No);
+                }
+            }
+        }
+    }
+}
+
+impl Source for ChatStream {
+    fn fill(&mut self, out: &mut Vec<u8>) -> More {
+        let outcome = match self.first.take() {
+            Some((chunks, outcome)) => {
+                out.extend_from_slice(&chunks);
+                outcome
+            }
+            None => self.pull(out),
+        };
+        outcome.unwrap_or_else(|error| {
+            log::warn!("stream of {} broke off: {}", self.model, error.message());
+            error.write_event(out);
+            More::No
+        })
+    }
+
+    fn broken(&self, out: &mut Vec<u8>) {
+        ApiError::internal().write_event(out);
+    }
+}
+
+fn write_chunk(out: &mut Vec<u8>, chunk: &ChatCompletionChunk<'_>) {
+    let start = out.len();
+    out.extend_from_slice(b"data: ");
+    match serde_json::to_writer(&mut *out, chunk) {
+        Ok(()) => out.extend_from_slice(b"\n\n"),
+        // Strings and numbers can always be written.
+        Err(_) => out.truncate(start),
+    }
+}

@@ -1,0 +1,264 @@
+//! Every failure that a client can see, and its envelope: the only place that
+//! makes one (<https://platform.openai.com/docs/guides/error-codes>).
+
+use std::time::Duration;
+
+use super::writer::Reply;
+use crate::http::HttpError;
+use crate::models;
+use crate::translate::{Rejection, Unfinished};
+use crate::upstream::account::AccountError;
+use crate::upstream::{GoogleError, UpstreamError, Verdict};
+use crate::wire::openai::{ErrorBody, ErrorDetail};
+
+/// The longest `Retry-After` that every client bears: some sleep through any
+/// value, others give up beyond a minute.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// What a client is told. OpenAI's SDKs retry 408, 409, 429 and 5xx by
+/// themselves, so the status says above all whether that could help.
+#[derive(Debug, Clone)]
+pub(super) struct ApiError {
+    pub(super) status: u16,
+    kind: &'static str,
+    code: Option<&'static str>,
+    param: Option<String>,
+    message: String,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl ApiError {
+    /// The client's to mend.
+    pub(super) fn invalid(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(status, "invalid_request_error", code, message)
+    }
+
+    /// Google's, or ours.
+    fn server(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(status, "server_error", code, message)
+    }
+
+    fn new(
+        status: u16,
+        kind: &'static str,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            kind,
+            code: Some(code),
+            param: None,
+            message: message.into(),
+            headers: Vec::new(),
+        }
+    }
+
+    pub(super) fn param(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(super) fn no_key() -> Self {
+        let message = "You didn't provide an API key. Send the key of this proxy (its \
+                       PROXY_API_KEY) as 'Authorization: Bearer YOUR_KEY'.";
+        let error = Self { code: None, ..Self::invalid(401, "", message) };
+        error.header("www-authenticate", "Bearer")
+    }
+
+    pub(super) fn wrong_key() -> Self {
+        let message = "Incorrect API key provided. This proxy expects its own PROXY_API_KEY.";
+        Self::invalid(401, "invalid_api_key", message).header("www-authenticate", "Bearer")
+    }
+
+    pub(super) fn overloaded() -> Self {
+        let message = "This proxy is serving as many requests as it may. Please try again in 1s.";
+        Self::server(503, "slow_down", message).retry_after(Duration::from_secs(1))
+    }
+
+    /// A defect of ours; its details belong into the log.
+    pub(super) fn internal() -> Self {
+        Self::server(500, "internal_error", "The proxy failed on this request. Its log says why.")
+    }
+
+    /// `Retry-After` in whole seconds, and exactly.
+    fn retry_after(self, wait: Duration) -> Self {
+        let wait = wait.clamp(Duration::from_millis(1), MAX_RETRY_AFTER);
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.header("retry-after", seconds.max(1).to_string())
+            .header("retry-after-ms", wait.as_millis().to_string())
+    }
+
+    /// OpenAI's SDKs obey this.
+    fn never_retry(self) -> Self {
+        self.header("x-should-retry", "false")
+    }
+
+    /// `{"error": {…}}`
+    fn envelope(&self) -> Vec<u8> {
+        let error = ErrorDetail {
+            message: &self.message,
+            kind: self.kind,
+            param: self.param.as_deref(),
+            code: self.code,
+        };
+        serde_json::to_vec(&ErrorBody { error }).unwrap_or_default()
+    }
+
+    pub(super) fn into_reply(self) -> Reply {
+        let body = self.envelope();
+        let mut headers = self.headers;
+        headers.push(("content-type", "application/json".to_owned()));
+        Reply::Whole { status: self.status, headers, body }
+    }
+
+    /// After the 200: one event, and neither a finish chunk nor `[DONE]` after it.
+    pub(super) fn write_event(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&self.envelope());
+        out.extend_from_slice(b"\n\n");
+    }
+
+    /// Why Google gave no answer. `model` is as the client asked for it.
+    pub(super) fn upstream(error: UpstreamError, model: &str) -> Self {
+        match error {
+            UpstreamError::Account(error) => Self::from(error),
+            UpstreamError::Google(error) => Self::refused(&error, model),
+            UpstreamError::Http(error) => Self::from(error),
+            UpstreamError::Garbled { .. } => {
+                Self::server(502, "upstream_invalid_response", error.to_string())
+            }
+        }
+    }
+
+    fn refused(error: &GoogleError, model: &str) -> Self {
+        let said = &error.message;
+        match error.verdict() {
+            Verdict::Invalid => {
+                let mut message = format!("Google refused the request: {said}");
+                for violation in &error.field_violations {
+                    if !said.contains(violation.as_str()) {
+                        message.push_str(&format!(" [{violation}]"));
+                    }
+                }
+                Self::invalid(400, "invalid_argument", message)
+            }
+            Verdict::ContextTooLong { given, limit } => {
+                // Clients recognise an overflow by OpenAI's own sentence.
+                let limit = limit.unwrap_or(1_048_576);
+                let given = given.map_or("more".to_owned(), |given| given.to_string());
+                let message = format!(
+                    "This model's maximum context length is {limit} tokens. However, your messages \
+                     resulted in {given} tokens. Please reduce the length of the messages."
+                );
+                Self::invalid(400, "context_length_exceeded", message).param("messages")
+            }
+            Verdict::TooLarge => Self::invalid(
+                413,
+                "request_too_large",
+                format!("Google refused the request as too large: {said}"),
+            ),
+            Verdict::NotFound => Self::unknown_model(model, said),
+            Verdict::Unauthenticated => {
+                let message = format!(
+                    "Google does not accept the credentials of this proxy: {said} \
+                     If it uses GEMINI_API_KEY, check that key; otherwise sign in again with \
+                     `gemini-proxy login`."
+                );
+                Self::new(401, "authentication_error", "not_signed_in", message)
+            }
+            Verdict::Denied => {
+                let message = crate::upstream::account::explain_denial(error);
+                Self::new(403, "permission_error", "google_account_action_required", message)
+            }
+            Verdict::RateLimited { retry_after } => {
+                let wait = retry_after.unwrap_or(Duration::from_secs(5));
+                let message = format!("{said} Please try again in {}.", in_words(wait));
+                Self::new(429, "requests", "rate_limit_exceeded", message).retry_after(wait)
+            }
+            Verdict::QuotaExhausted { resets_after } => {
+                let reset = match resets_after {
+                    Some(wait) => format!(" It resets in {}.", in_words(wait)),
+                    None => String::new(),
+                };
+                let message = format!("Google's quota for this account is used up: {said}{reset}");
+                Self::new(429, "insufficient_quota", "insufficient_quota", message).never_retry()
+            }
+            Verdict::AtCapacity { retry_after } => {
+                let wait = retry_after.unwrap_or(Duration::from_secs(2));
+                let message = format!("Google has no capacity for this model right now: {said}");
+                Self::server(503, "server_is_overloaded", message).retry_after(wait)
+            }
+            Verdict::TimedOut => {
+                Self::server(504, "upstream_timeout", format!("Google gave up: {said}"))
+            }
+            Verdict::Failed => {
+                Self::server(502, "upstream_error", format!("Google failed: {said}"))
+            }
+        }
+    }
+
+    fn unknown_model(model: &str, said: &str) -> Self {
+        let mut message = format!("The model `{model}` does not exist or you do not have access to it.");
+        match models::successor(model) {
+            Some(successor) => message.push_str(&format!(
+                " Google has retired it; use `{successor}` instead."
+            )),
+            None if model.contains("preview") => message.push_str(
+                " Preview models must be enabled: for a Code Assist licence an administrator sets \
+                 the release channel to Preview.",
+            ),
+            None => message.push_str(" GET /v1/models lists what is known."),
+        }
+        message.push_str(&format!(" (Google: {said})"));
+        Self::invalid(404, "model_not_found", message).param("model")
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        let error = Self::invalid(400, rejection.code, rejection.message);
+        Self { param: rejection.param, ..error }
+    }
+}
+
+impl From<Unfinished> for ApiError {
+    fn from(unfinished: Unfinished) -> Self {
+        let code = match unfinished {
+            Unfinished::CutShort => "upstream_stream_error",
+            Unfinished::Empty { .. } => "upstream_invalid_response",
+        };
+        Self::server(502, code, format!("{unfinished}."))
+    }
+}
+
+impl From<HttpError> for ApiError {
+    fn from(error: HttpError) -> Self {
+        let (status, code) = match &error {
+            HttpError::TimedOut { .. } => (504, "upstream_timeout"),
+            HttpError::BrokenOff { .. } => (502, "upstream_stream_error"),
+            HttpError::Unreachable { .. } => (502, "upstream_error"),
+            HttpError::TooLong { .. } => (502, "upstream_invalid_response"),
+        };
+        Self::server(status, code, format!("{error}."))
+    }
+}
+
+/// `7s`, `1m30s`, `13h19m`: the form that clients find in OpenAI's messages.
+fn in_words(wait: Duration) -> String {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, seconds) => format!("{minutes}m{seconds}s"),
+        (hours, minutes, _) => format!("{hours}h{minutes}m"),
+    }
+}

@@ -1,0 +1,115 @@
+//! `GET /v1/models` and `GET /v1/models/{id}`: what Google offers, joined with
+//! what we know.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::error::ApiError;
+use super::writer::Reply;
+use super::{Service, json};
+use crate::models::{self, MODELS};
+use crate::upstream::OfferedModel;
+use crate::wire::openai::{Model, ModelList};
+
+/// How long Google's list is believed.
+const FRESH: Duration = Duration::from_secs(600);
+
+/// How long a failure is remembered: clients ask for the list at every start.
+const RETRY_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+/// When nothing better is known: the limits of every current Gemini model.
+const USUAL_INPUT_LIMIT: u64 = 1_048_576;
+const USUAL_OUTPUT_LIMIT: u64 = 65_535;
+
+/// Google's list, as it last was.
+#[derive(Debug, Default)]
+pub(super) struct OfferedModels {
+    last: Mutex<Option<(Instant, Duration, Vec<OfferedModel>)>>,
+}
+
+impl OfferedModels {
+    /// What Google offers; what it last offered while it cannot be asked.
+    fn get(&self, service: &Service) -> Vec<OfferedModel> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((asked_at, good_for, models)) = &*last
+            && asked_at.elapsed() < *good_for
+        {
+            return models.clone();
+        }
+        let (good_for, models) = match service.upstream.models() {
+            Ok(models) => (FRESH, models),
+            Err(error) => {
+                log::info!("Google's list of models cannot be had: {error}");
+                let known = last.take().map(|(_, _, models)| models);
+                (RETRY_AFTER_FAILURE, known.unwrap_or_default())
+            }
+        };
+        *last = Some((Instant::now(), good_for, models.clone()));
+        models
+    }
+}
+
+pub(super) fn list(service: &Service) -> Reply {
+    json(200, &ModelList { object: "list", data: joined(&service.offered.get(service)) })
+}
+
+pub(super) fn retrieve(service: &Service, id: &str) -> Result<Reply, ApiError> {
+    let id = id.trim_start_matches("models/");
+    let known = joined(&service.offered.get(service));
+    match known.into_iter().find(|model| model.id == id) {
+        Some(model) => Ok(json(200, &model)),
+        None => {
+            let message = format!("The model `{id}` does not exist or you do not have access to it.");
+            Err(ApiError::invalid(404, "model_not_found", message).param("model"))
+        }
+    }
+}
+
+/// Our own rows first, in their order, then whatever else Google offers.
+fn joined(offered: &[OfferedModel]) -> Vec<Model> {
+    let ours = MODELS.iter().map(|row| {
+        let google = offered.iter().find(|model| model.id == row.id);
+        let input_limit = google.and_then(|model| model.input_limit).unwrap_or(row.input_limit);
+        let output_limit = u64::from(row.output_limit);
+        Model { retired_for: row.retired_for, ..model(row.id, row.name, row.created, input_limit, output_limit) }
+    });
+    let others = offered.iter().filter(|model| models::find(&model.id).is_none()).map(|google| {
+        let name = google.name.as_deref().unwrap_or(&google.id);
+        let input_limit = google.input_limit.unwrap_or(USUAL_INPUT_LIMIT);
+        let output_limit = google.output_limit.unwrap_or(USUAL_OUTPUT_LIMIT);
+        model(&google.id, name, 0, input_limit, output_limit)
+    });
+    ours.chain(others).collect()
+}
+
+fn model(id: &str, name: &str, created: u64, input_limit: u64, output_limit: u64) -> Model {
+    Model {
+        id: id.to_owned(),
+        object: "model",
+        created,
+        owned_by: "google",
+        name: name.to_owned(),
+        context_length: input_limit,
+        context_window: input_limit,
+        max_model_len: input_limit,
+        max_output_tokens: output_limit,
+        retired_for: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn googles_list_and_ours_are_joined_without_doubles() {
+        let offered = |id: &str| OfferedModel { id: id.into(), ..OfferedModel::default() };
+        let joined = joined(&[offered("gemini-2.5-pro"), offered("gemini-9-pro")]);
+        let count = |id: &str| joined.iter().filter(|model| model.id == id).count();
+        assert_eq!((count("gemini-2.5-pro"), count("gemini-9-pro")), (1, 1));
+        for id in ["gemini-2.5-flash", "gemini-2.0-flash", "gemini-2.0-flash-lite",
+            "gemini-1.5-pro", "gemini-1.5-flash"] {
+            assert_eq!(count(id), 1, "{id}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Which path leads where.
+
+use std::borrow::Cow;
+
+/// Where clients' base URLs may end; each route is served under all of them.
+const PREFIXES: [&str; 3] = ["/v1beta/openai", "/openai/v1", "/v1"];
+
+/// Parts of OpenAI's API that Gemini has no equal for, or that are not built here.
+const UNSUPPORTED: [&str; 12] = [
+    "embeddings",
+    "images",
+    "audio",
+    "files",
+    "batches",
+    "moderations",
+    "assistants",
+    "threads",
+    "fine_tuning",
+    "realtime",
+    "vector_stores",
+    "uploads",
+];
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    ChatCompletions,
+    Models,
+    Model(String),
+    Health,
+    Welcome,
+    AuthLogin,
+    AuthCallback,
+    AuthStatus,
+    AuthLogout,
+    /// OpenAI has it, we don't.
+    Unsupported,
+    Unknown,
+}
+
+impl Route {
+    /// `path` is percent-encoded and without a query.
+    pub(super) fn of(path: &str) -> Self {
+        let path = tidy(path);
+        match &*path {
+            "/" => return Self::Welcome,
+            "/health" => return Self::Health,
+            "/auth/login" => return Self::AuthLogin,
+            "/auth/callback" => return Self::AuthCallback,
+            "/auth/status" => return Self::AuthStatus,
+            "/auth/logout" => return Self::AuthLogout,
+            _ => {}
+        }
+        let stripped = PREFIXES.iter().find_map(|prefix| path.strip_prefix(prefix));
+        let api_path = stripped.filter(|rest| rest.starts_with('/')).unwrap_or(&path);
+        match api_path {
+            "/chat/completions" => return Self::ChatCompletions,
+            "/models" => return Self::Models,
+            _ => {}
+        }
+        if let Some(id) = api_path.strip_prefix("/models/") {
+            let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy();
+            return Self::Model(id.into_owned());
+        }
+        let first = api_path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        if UNSUPPORTED.contains(&first) { Self::Unsupported } else { Self::Unknown }
+    }
+
+    /// For the `Allow` header.
+    pub(super) fn methods(&self) -> &'static str {
+        match self {
+            Self::ChatCompletions | Self::AuthLogout => "POST",
+            Self::Unsupported | Self::Unknown => "",
+            _ => "GET, HEAD",
+        }
+    }
+
+    pub(super) fn allows(&self, method: &str) -> bool {
+        let methods = self.methods();
+        methods.is_empty() || methods.split(", ").any(|allowed| allowed == method)
+    }
+
+    /// Whether the proxy's key is asked for.
+    pub(super) fn is_guarded(&self) -> bool {
+        !matches!(
+            self,
+            Self::Health
+                | Self::Welcome
+                | Self::AuthLogin
+                | Self::AuthCallback
+                | Self::AuthStatus
+                | Self::AuthLogout
+        )
+    }
+}
+
+/// One slash between segments and none at the end.
+fn tidy(path: &str) -> Cow<'_, str> {
+    if !path.contains("//") && (path.len() == 1 || !path.ends_with('/')) {
+        return Cow::Borrowed(path);
+    }
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    let mut tidy = String::new();
+    for segment in segments {
+        tidy.push('/');
+        tidy.push_str(segment);
+    }
+    if tidy.is_empty() {
+        tidy.push('/');
+    }
+    Cow::Owned(tidy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_prefix_and_spelling_leads_to_the_same_route() {
+        for path in [
+            "/v1/chat/completions",
+            "/chat/completions",
+            "//v1//chat/completions/",
+            "/openai/v1/chat/completions",
+            "/v1beta/openai/chat/completions",
+        ] {
+            assert_eq!(Route::of(path), Route::ChatCompletions, "{path}");
+        }
+        assert_eq!(Route::of("/v1/models/models%2Fx"), Route::Model("models/x".into()));
+        assert_eq!(Route::of("/v1/embeddings"), Route::Unsupported);
+        assert_eq!(Route::of("/v1chat/completions"), Route::Unknown);
+        assert_eq!(Route::of(""), Route::Unknown);
+    }
+}

@@ -1,0 +1,149 @@
+//! Cloud Code Assist, with the Google account that signed in.
+
+use std::sync::Arc;
+
+use super::account::{Account, Ready};
+use super::event_stream::{Answer, EventStream, Wrapping};
+use super::{MAX_ANSWER_BYTES, OfferedModel, UpstreamError, checked};
+use crate::config::Config;
+use crate::http::{Http, Request, Response};
+use crate::models;
+use crate::wire::code_assist::{GenerateRequest, QuotaRequest, QuotaResponse};
+use crate::wire::gemini::GenerateContentRequest;
+
+/// The one version of this API.
+pub(super) const VERSION: &str = "v1internal";
+
+#[derive(Debug)]
+pub struct CodeAssist {
+    http: Http,
+    account: Arc<Account>,
+    base: String,
+    user_agent: Option<String>,
+}
+
+impl CodeAssist {
+    pub fn new(http: Http, config: &Config, account: Arc<Account>) -> Self {
+        Self {
+            http,
+            account,
+            base: config.endpoints.code_assist.clone(),
+            user_agent: config.user_agent.clone(),
+        }
+    }
+
+    /// `:generateContent`
+    pub fn generate(
+        &self,
+        model: &str,
+        request: &GenerateContentRequest<'_>,
+    ) -> Result<Answer, UpstreamError> {
+        let response = self.ask("generateContent", model, request)?;
+        Ok(Answer::new(response.bytes(MAX_ANSWER_BYTES)?, Wrapping::Enveloped))
+    }
+
+    /// `:streamGenerateContent`
+    pub fn stream(
+        &self,
+        model: &str,
+        request: &GenerateContentRequest<'_>,
+    ) -> Result<EventStream, UpstreamError> {
+        let response = self.ask("streamGenerateContent?alt=sse", model, request)?;
+        Ok(EventStream::new(response.into_body(), Wrapping::Enveloped))
+    }
+
+    /// The models that have a quota: the only list that this service gives.
+    pub fn models(&self) -> Result<Vec<OfferedModel>, UpstreamError> {
+        let response = self.post("retrieveUserQuota", "quota", |ready| {
+            serde_json::to_vec(&QuotaRequest { project: &ready.project })
+        })?;
+        let answer = response.bytes(MAX_ANSWER_BYTES)?;
+        let quota: QuotaResponse = serde_json::from_slice(&answer)
+            .map_err(|error| UpstreamError::Garbled { detail: error.to_string() })?;
+        let ids = quota.buckets.into_iter().filter_map(|bucket| bucket.model_id);
+        Ok(ids.map(|id| OfferedModel { id: models::public_id(&id).to_owned(), ..OfferedModel::default() }).collect())
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        model: &str,
+        request: &GenerateContentRequest<'_>,
+    ) -> Result<Response, UpstreamError> {
+        let prompt_id = prompt_id()?;
+        let model = models::code_assist_id(model);
+        self.post(method, model, |ready| {
+            serde_json::to_vec(&GenerateRequest {
+                model,
+                project: &ready.project,
+                user_prompt_id: &prompt_id,
+                request,
+            })
+        })
+    }
+
+    /// A 401 means that the token died early: one new token, one more try.
+    fn post(
+        &self,
+        method: &str,
+        model: &str,
+        body: impl Fn(&Ready) -> serde_json::Result<Vec<u8>>,
+    ) -> Result<Response, UpstreamError> {
+        let ready = self.account.ready()?;
+        let response = self.send(method, model, &ready, &body)?;
+        if response.status() != 401 {
+            return checked(response);
+        }
+        self.account.discard(&ready.token);
+        let renewed = self.account.ready()?;
+        checked(self.send(method, model, &renewed, &body)?)
+    }
+
+    fn send(
+        &self,
+        method: &str,
+        model: &str,
+        ready: &Ready,
+        body: impl Fn(&Ready) -> serde_json::Result<Vec<u8>>,
+    ) -> Result<Response, UpstreamError> {
+        let body = body(ready).map_err(UpstreamError::unwritable)?;
+        let url = format!("{}/{VERSION}:{method}", self.base);
+        let authorization = format!("Bearer {}", ready.token.reveal());
+        let user_agent = self.user_agent.clone().unwrap_or_else(|| default_user_agent(model));
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+            ("user-agent", user_agent.as_str()),
+        ];
+        Ok(self.http.send(Request { url: &url, headers: &headers, body: Some(&body) })?)
+    }
+}
+
+/// The Gemini CLI's form for programs that embed it, with our own name in it.
+pub fn default_user_agent(model: &str) -> String {
+    let platform = match std::env::consts::OS {
+        "macos" => "darwin",
+        "windows" => "win32",
+        other => other,
+    };
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    // The client chose the model's name; a header takes no more than this of it.
+    let model: String = model
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
+        .take(64)
+        .collect();
+    let version = env!("CARGO_PKG_VERSION");
+    format!("GeminiCLI-gemini-proxy/{version}/{model} ({platform}; {arch}; terminal)")
+}
+
+/// Names this request in Google's own logs.
+fn prompt_id() -> Result<String, UpstreamError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| UpstreamError::Garbled { detail: error.to_string() })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,116 @@
+//! The body of an answer: a stream of Gemini's events, or one whole answer.
+
+use super::{GoogleError, UpstreamError};
+use crate::http;
+use crate::wire::code_assist;
+use crate::wire::gemini::GenerateContentResponse;
+use crate::wire::sse::{Decoder, Frame};
+
+/// An event may hold an image, not a film.
+const MAX_EVENT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Whether Gemini's answers come in Code Assist's envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrapping {
+    Plain,
+    Enveloped,
+}
+
+/// Reads events as they come. Dropping it ends the request to Google at once.
+#[derive(Debug)]
+pub struct EventStream {
+    body: http::Body,
+    decoder: Decoder,
+    wrapping: Wrapping,
+    ended: bool,
+}
+
+/// A whole answer, not yet read.
+#[derive(Debug)]
+pub struct Answer {
+    bytes: Vec<u8>,
+    wrapping: Wrapping,
+}
+
+impl EventStream {
+    pub(super) fn new(body: http::Body, wrapping: Wrapping) -> Self {
+        Self { body, decoder: Decoder::default(), wrapping, ended: false }
+    }
+
+    /// Waits for the next event; `None` at the end. The body is read to its very
+    /// end, so that the connection can be used again.
+    pub fn next_event(&mut self) -> Result<Option<GenerateContentResponse<'_>>, UpstreamError> {
+        while !self.advance() {
+            if self.ended {
+                return Ok(None);
+            }
+            let count = self.decoder.read_with(|piece| self.body.read(piece))?;
+            self.ended = count == 0;
+            if self.decoder.held() > MAX_EVENT_BYTES {
+                let detail = format!("an event of more than {MAX_EVENT_BYTES} bytes");
+                return Err(UpstreamError::Garbled { detail });
+            }
+        }
+        self.current().map(Some)
+    }
+
+    /// The next event, if it is here already.
+    pub fn event_at_hand(&mut self) -> Result<Option<GenerateContentResponse<'_>>, UpstreamError> {
+        if self.advance() { self.current().map(Some) } else { Ok(None) }
+    }
+
+    fn advance(&mut self) -> bool {
+        while self.decoder.advance() {
+            // Google sends no such mark; gateways in between may.
+            if self.decoder.current() != Frame::Data(b"[DONE]") {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn current(&self) -> Result<GenerateContentResponse<'_>, UpstreamError> {
+        match self.decoder.current() {
+            Frame::Data(data) => parse(data, self.wrapping),
+            Frame::Bare(json) => Err(bare(json)),
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn new(bytes: Vec<u8>, wrapping: Wrapping) -> Self {
+        Self { bytes, wrapping }
+    }
+
+    pub fn read(&self) -> Result<GenerateContentResponse<'_>, UpstreamError> {
+        parse(&self.bytes, self.wrapping)
+    }
+}
+
+fn parse(
+    json: &[u8],
+    wrapping: Wrapping,
+) -> Result<GenerateContentResponse<'_>, UpstreamError> {
+    let parsed = match wrapping {
+        Wrapping::Plain => serde_json::from_slice::<GenerateContentResponse<'_>>(json),
+        Wrapping::Enveloped => serde_json::from_slice::<code_assist::GenerateResponse<'_>>(json)
+            .map(|envelope| GenerateContentResponse {
+                error: envelope.error,
+                ..envelope.response.unwrap_or_default()
+            }),
+    };
+    let event = parsed.map_err(|error| UpstreamError::Garbled { detail: error.to_string() })?;
+    if event.error.is_some() {
+        return Err(UpstreamError::Google(Box::new(GoogleError::parse(200, json))));
+    }
+    Ok(event)
+}
+
+/// JSON outside of events: an error, or nothing we understand.
+fn bare(json: &[u8]) -> UpstreamError {
+    let says_error = json.windows(7).any(|window| window == b"\"error\"");
+    if says_error {
+        return UpstreamError::Google(Box::new(GoogleError::parse(200, json)));
+    }
+    UpstreamError::Garbled { detail: "JSON where events were expected".into() }
+}

@@ -1,0 +1,97 @@
+//! The official Gemini API, with `GEMINI_API_KEY`
+//! (<https://ai.google.dev/api/generate-content>).
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::event_stream::{Answer, EventStream, Wrapping};
+use super::{MAX_ANSWER_BYTES, OfferedModel, UpstreamError, checked};
+use crate::config::Config;
+use crate::http::{Http, Request, Response};
+use crate::secret::Secret;
+use crate::wire::gemini::{GenerateContentRequest, ListModelsResponse};
+
+/// A model id is one segment of a path.
+const NOT_IN_SEGMENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Google pages its list; more pages than this are not asked for.
+const MAX_PAGES: usize = 10;
+
+#[derive(Debug)]
+pub struct GeminiApi {
+    http: Http,
+    base: String,
+    key: Secret,
+}
+
+impl GeminiApi {
+    pub fn new(http: Http, config: &Config, key: Secret) -> Self {
+        Self { http, base: config.endpoints.gemini_api.clone(), key }
+    }
+
+    /// `:generateContent`
+    pub fn generate(
+        &self,
+        model: &str,
+        request: &GenerateContentRequest<'_>,
+    ) -> Result<Answer, UpstreamError> {
+        let response = self.post(&self.url(model, "generateContent"), request)?;
+        Ok(Answer::new(response.bytes(MAX_ANSWER_BYTES)?, Wrapping::Plain))
+    }
+
+    /// `:streamGenerateContent`
+    pub fn stream(
+        &self,
+        model: &str,
+        request: &GenerateContentRequest<'_>,
+    ) -> Result<EventStream, UpstreamError> {
+        let response = self.post(&self.url(model, "streamGenerateContent?alt=sse"), request)?;
+        Ok(EventStream::new(response.into_body(), Wrapping::Plain))
+    }
+
+    /// The models that this key may use to generate text.
+    pub fn models(&self) -> Result<Vec<OfferedModel>, UpstreamError> {
+        let mut offered = Vec::new();
+        let mut page = String::new();
+        for _ in 0..MAX_PAGES {
+            let url = format!("{}/v1beta/models?pageSize=1000{page}", self.base);
+            let headers = [("x-goog-api-key", self.key.reveal())];
+            let request = Request { url: &url, headers: &headers, body: None };
+            let answer = checked(self.http.send(request)?)?.bytes(MAX_ANSWER_BYTES)?;
+            let list: ListModelsResponse = serde_json::from_slice(&answer)
+                .map_err(|error| UpstreamError::Garbled { detail: error.to_string() })?;
+            let can_chat = |methods: &[String]| methods.iter().any(|method| method == "generateContent");
+            let chatty = list.models.into_iter().filter(|model| can_chat(&model.supported_generation_methods));
+            offered.extend(chatty.map(|model| OfferedModel {
+                id: model.name.trim_start_matches("models/").to_owned(),
+                name: model.display_name,
+                input_limit: model.input_token_limit,
+                output_limit: model.output_token_limit,
+            }));
+            match list.next_page_token.filter(|token| !token.is_empty()) {
+                Some(token) => {
+                    page = format!("&pageToken={}", utf8_percent_encode(&token, NOT_IN_SEGMENT));
+                }
+                None => break,
+            }
+        }
+        Ok(offered)
+    }
+
+    fn url(&self, model: &str, method: &str) -> String {
+        let model = utf8_percent_encode(model, NOT_IN_SEGMENT);
+        format!("{}/v1beta/models/{model}:{method}", self.base)
+    }
+
+    fn post(
+        &self,
+        url: &str,
+        request: &GenerateContentRequest<'_>,
+    ) -> Result<Response, UpstreamError> {
+        let body = serde_json::to_vec(request).map_err(UpstreamError::unwritable)?;
+        // Never in the address, where logs would keep it.
+        let headers =
+            [("x-goog-api-key", self.key.reveal()), ("content-type", "application/json")];
+        checked(self.http.send(Request { url, headers: &headers, body: Some(&body) })?)
+    }
+}

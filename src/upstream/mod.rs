@@ -1,0 +1,110 @@
+//! How we ask Google. Speaks Gemini and knows nothing of OpenAI.
+
+pub mod account;
+mod code_assist;
+mod event_stream;
+mod gemini_api;
+mod google_error;
+mod onboarding;
+mod verdict;
+
+pub use code_assist::{CodeAssist, default_user_agent};
+pub use event_stream::{Answer, EventStream};
+pub use gemini_api::GeminiApi;
+pub use google_error::{GoogleError, Link};
+pub use verdict::Verdict;
+
+use crate::http::{HttpError, Response};
+use crate::wire::gemini::GenerateContentRequest;
+
+/// A whole answer may hold images.
+const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// Of an error body, this much is read.
+const MAX_ERROR_BYTES: usize = 256 * 1024;
+
+/// The two roads to Gemini.
+#[derive(Debug)]
+pub enum Upstream {
+    CodeAssist(CodeAssist),
+    GeminiApi(GeminiApi),
+}
+
+impl Upstream {
+    /// Asks for a whole answer.
+    pub fn generate(
+        &self,
+        model: &str,
+        request: &GenerateContentRequest<'_>,
+    ) -> Result<Answer, UpstreamError> {
+        match self {
+            Self::CodeAssist(service) => service.generate(model, request),
+            Self::GeminiApi(service) => service.generate(model, request),
+        }
+    }
+
+    /// Asks for an answer in events; returns when Google has accepted the request.
+    pub fn stream(
+        &self,
+        model: &str,
+        request: &GenerateContentRequest<'_>,
+    ) -> Result<EventStream, UpstreamError> {
+        match self {
+            Self::CodeAssist(service) => service.stream(model, request),
+            Self::GeminiApi(service) => service.stream(model, request),
+        }
+    }
+
+    /// The models that Google offers to this account or key.
+    pub fn models(&self) -> Result<Vec<OfferedModel>, UpstreamError> {
+        match self {
+            Self::CodeAssist(service) => service.models(),
+            Self::GeminiApi(service) => service.models(),
+        }
+    }
+}
+
+/// A model, as far as Google describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfferedModel {
+    /// The public id, without `models/`.
+    pub id: String,
+    pub name: Option<String>,
+    /// Tokens.
+    pub input_limit: Option<u64>,
+    pub output_limit: Option<u64>,
+}
+
+/// Why there is no answer; the variant says whose fault it is.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// We could not even ask: nobody is signed in, or Google refuses the account.
+    #[error(transparent)]
+    Account(#[from] account::AccountError),
+    /// Google answered, and refused.
+    #[error("Google refused: {0}")]
+    Google(Box<GoogleError>),
+    /// No answer, or only a part of one.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// An answer that is not what was promised.
+    #[error("Google sent an answer that cannot be understood: {detail}")]
+    Garbled { detail: String },
+}
+
+impl UpstreamError {
+    /// Requests are made of strings, numbers and JSON that was read before.
+    fn unwritable(error: serde_json::Error) -> Self {
+        Self::Garbled { detail: format!("the request cannot be written: {error}") }
+    }
+}
+
+/// The one gate where Google's refusals become errors.
+fn checked(response: Response) -> Result<Response, UpstreamError> {
+    let status = response.status();
+    if status == 200 {
+        return Ok(response);
+    }
+    let body = response.excerpt(MAX_ERROR_BYTES);
+    Err(UpstreamError::Google(Box::new(GoogleError::parse(status, &body))))
+}
