@@ -2,6 +2,9 @@
 pub mod config;
 pub mod http;
 pub mod models;
+pub mod oauth;
 pub mod secret;
+pub mod server;
 pub mod translate;
+pub mod upstream;
 pub mod wire;

@@ -1,0 +1,289 @@
+//! Keeps tiny_http accepting.
+//!
+//! tiny_http counts its idle threads wrongly, so that of many clients who connect at
+//! once some are queued behind a thread that serves another client for as long as that
+//! one stays. And its accept thread dies, mostly without a word, as soon as descriptors
+//! or threads run short.
+//!
+//! Both are mended from outside, by *pokes*: connections to ourselves, closed at once.
+//! A poke gets a thread, sees the end of its connection, and leaves the thread free for
+//! whoever is queued. Each new client causes one, and a slow tick causes some for
+//! clients who connect and stay silent. A poke that nobody closes tells that the accept
+//! thread is dead; then a new tiny_http is put on the same socket, where the clients
+//! wait. Handlers never see a poke, since it sends no request.
+
+use std::collections::{HashSet, VecDeque};
+use std::io::{self, ErrorKind, Read};
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic::catch_unwind;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use crate::server::descriptors::Reserve;
+use crate::server::exchange;
+use crate::server::workers::Pool;
+
+/// Between pokes while clients come, and when none came for [`QUIET_AFTER`]. Must stay
+/// far below the listener's receive timeout, which ends `accept`, too.
+const TICK: Duration = Duration::from_millis(100);
+const QUIET_TICK: Duration = Duration::from_secs(1);
+const QUIET_AFTER: Duration = Duration::from_secs(10);
+
+/// Pokes on their way at the same time.
+const MAX_POKES: usize = 64;
+const POKE_CONNECT: Duration = Duration::from_millis(500);
+/// How long a poke may stay unanswered before the accept thread is held for dead.
+const DEAF_AFTER: Duration = Duration::from_secs(3);
+
+/// Between attempts to start again: doubled until a poke is answered.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+
+/// Connections remembered as seen before; twice as many at most.
+const RECENT_PEERS: usize = 1024;
+
+/// Room for a loop that hands requests over.
+const DISPATCHER_STACK_BYTES: usize = 256 * 1024;
+
+pub(super) struct Sentinel {
+    shared: Arc<Shared>,
+    /// Kept so that clients wait in its backlog while nobody accepts.
+    listener: TcpListener,
+    poke_address: SocketAddr,
+    pokes: VecDeque<Poke>,
+    reserve: Reserve,
+    last_client: Instant,
+    pause: Duration,
+    next_start: Instant,
+}
+
+/// What dispatchers tell the sentinel.
+struct Shared {
+    pool: Arc<Pool>,
+    sentinel: Thread,
+    /// Pokes to send, one for each new client.
+    owed: AtomicUsize,
+    /// The newest accept thread has reported its end.
+    accept_ended: AtomicBool,
+    /// Counts the tiny_https started. A late report of an older one means nothing.
+    generation: AtomicUsize,
+}
+
+struct Poke {
+    connection: TcpStream,
+    sent: Instant,
+}
+
+impl Sentinel {
+    /// Starts to serve. The calling thread has to go on to [`Self::watch`].
+    pub(super) fn start(
+        listener: TcpListener,
+        address: SocketAddr,
+        pool: Arc<Pool>,
+    ) -> io::Result<Self> {
+        let mut sentinel = Self {
+            shared: Arc::new(Shared {
+                pool,
+                sentinel: thread::current(),
+                owed: AtomicUsize::new(0),
+                accept_ended: AtomicBool::new(false),
+                generation: AtomicUsize::new(0),
+            }),
+            listener,
+            poke_address: reachable(address),
+            pokes: VecDeque::new(),
+            reserve: Reserve::default(),
+            last_client: Instant::now(),
+            pause: FIRST_PAUSE,
+            next_start: Instant::now(),
+        };
+        sentinel.start_generation()?;
+        Ok(sentinel)
+    }
+
+    /// Returns when abandoned connections hold half of the process's `descriptors`: a
+    /// supervisor can start it anew, but nothing can take them back.
+    pub(super) fn watch(mut self, descriptors: usize) -> io::Error {
+        loop {
+            let quiet = self.last_client.elapsed() > QUIET_AFTER;
+            thread::park_timeout(if quiet { QUIET_TICK } else { TICK });
+            self.collect_answers();
+            if self.is_accept_dead() {
+                self.restart();
+            } else {
+                self.poke();
+            }
+            // Two descriptors each.
+            if exchange::abandoned() > descriptors / 4 {
+                return io::Error::other(
+                    "clients who announced absurdly large bodies hold half of all descriptors",
+                );
+            }
+        }
+    }
+
+    fn collect_answers(&mut self) {
+        let before = self.pokes.len();
+        self.pokes.retain_mut(|poke| !poke.is_answered());
+        if self.pokes.len() < before {
+            self.pause = FIRST_PAUSE;
+        }
+    }
+
+    fn is_accept_dead(&self) -> bool {
+        self.shared.accept_ended.load(Ordering::Relaxed)
+            || (self.pokes.front()).is_some_and(|poke| poke.sent.elapsed() > DEAF_AFTER)
+    }
+
+    fn poke(&mut self) {
+        let owed = self.shared.owed.swap(0, Ordering::Relaxed);
+        if owed > 0 {
+            self.last_client = Instant::now();
+        }
+        for _ in 0..owed.clamp(1, MAX_POKES) {
+            if self.pokes.len() >= MAX_POKES {
+                break;
+            }
+            match Poke::send(self.poke_address) {
+                Ok(poke) => self.pokes.push_back(poke),
+                Err(error) => {
+                    log::debug!("cannot connect to {}: {error}", self.poke_address);
+                    return self.reserve.release();
+                }
+            }
+        }
+        if !self.reserve.is_full() {
+            self.reserve.refill(&self.listener);
+        }
+    }
+
+    /// Puts a new tiny_http on the listener, once there are descriptors for it.
+    fn restart(&mut self) {
+        if Instant::now() < self.next_start || !self.reserve.refill(&self.listener) {
+            return;
+        }
+        self.next_start = Instant::now() + self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        match self.start_generation() {
+            Ok(()) => {
+                log::warn!("the accept thread had ended; accepting again");
+                self.pokes.clear();
+            }
+            Err(error) => log::warn!("cannot accept connections: {error}"),
+        }
+    }
+
+    fn start_generation(&mut self) -> io::Result<()> {
+        let listener = self.listener.try_clone()?;
+        let shared = Arc::clone(&self.shared);
+        let generation = shared.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        shared.accept_ended.store(false, Ordering::Relaxed);
+        let (report, started) = mpsc::sync_channel(1);
+        let started = thread::Builder::new()
+            .name("dispatcher".to_owned())
+            .stack_size(DISPATCHER_STACK_BYTES)
+            .spawn(move || match serve_on(listener) {
+                Ok(server) => {
+                    let _ = report.send(Ok(()));
+                    shared.dispatch(server, generation);
+                }
+                Err(error) => {
+                    let _ = report.send(Err(error));
+                }
+            })
+            .and_then(|_| started.recv().map_err(io::Error::other)?);
+        if started.is_err() {
+            self.shared.accept_ended.store(true, Ordering::Relaxed);
+        }
+        started
+    }
+}
+
+impl Shared {
+    /// Hands requests to the pool. Stays even when its accept thread has ended, since
+    /// connections accepted before go on sending requests here.
+    fn dispatch(&self, server: &tiny_http::Server, generation: usize) {
+        let mut peers = RecentPeers::default();
+        loop {
+            match server.recv() {
+                Ok(raw) => {
+                    if raw.remote_addr().is_some_and(|peer| peers.is_new(*peer)) {
+                        self.owed.fetch_add(1, Ordering::Relaxed);
+                        self.sentinel.unpark();
+                    }
+                    self.pool.submit(raw);
+                }
+                Err(error) => {
+                    log::debug!("an accept thread has ended: {error}");
+                    if generation == self.generation.load(Ordering::Relaxed) {
+                        self.accept_ended.store(true, Ordering::Relaxed);
+                        self.sentinel.unpark();
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Poke {
+    fn send(address: SocketAddr) -> io::Result<Self> {
+        let connection = TcpStream::connect_timeout(&address, POKE_CONNECT)?;
+        connection.shutdown(Shutdown::Write)?;
+        connection.set_nonblocking(true)?;
+        Ok(Self {
+            connection,
+            sent: Instant::now(),
+        })
+    }
+
+    /// Whether tiny_http has closed it, however.
+    fn is_answered(&mut self) -> bool {
+        !matches!(self.connection.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+}
+
+/// Which connections are new, give or take: two sets, the older one forgotten when the
+/// newer one is full.
+#[derive(Default)]
+struct RecentPeers {
+    newer: HashSet<SocketAddr>,
+    older: HashSet<SocketAddr>,
+}
+
+impl RecentPeers {
+    fn is_new(&mut self, peer: SocketAddr) -> bool {
+        if !self.newer.insert(peer) {
+            return false;
+        }
+        let is_new = !self.older.contains(&peer);
+        if self.newer.len() >= RECENT_PEERS {
+            self.older = mem::take(&mut self.newer);
+        }
+        is_new
+    }
+}
+
+/// A `Server` is never dropped: that would close the listening socket under its
+/// successor, and its connections would wait for ever. Panics if no thread can be
+/// started, hence the `catch_unwind`.
+fn serve_on(listener: TcpListener) -> io::Result<&'static tiny_http::Server> {
+    match catch_unwind(|| tiny_http::Server::from_listener(listener, None)) {
+        Ok(Ok(server)) => Ok(Box::leak(Box::new(server))),
+        Ok(Err(error)) => Err(io::Error::other(error)),
+        Err(_) => Err(io::Error::other("no thread can be started")),
+    }
+}
+
+/// The address to reach a listener at that is bound to every one.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}

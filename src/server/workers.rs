@@ -1,0 +1,312 @@
+//! The threads that answer, and the order in which requests get one.
+//!
+//! As many workers as are needed, up to a limit; behind them a small reserve that says
+//! no at once when the limit is reached. Requests of one connection wait for one
+//! another: tiny_http hands out all that a client pipelines, and would block a thread
+//! for each until its predecessor is answered.
+
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tiny_http::Request;
+
+use crate::server::exchange::{self, Aftermath};
+use crate::server::listener::{Handler, Limits, Refusal};
+
+/// How long a thread waits for work before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Threads of the reserve. One would do, if no client were slow in sending the body of
+/// a request that is refused.
+const RESERVE_THREADS: usize = 16;
+
+/// Half of what the standard library gives, because a thousand threads add up where
+/// memory is not overcommitted. JSON of the greatest depth that serde_json takes (128)
+/// needs a third of it in a debug build.
+const STACK_BYTES: usize = 1024 * 1024;
+
+/// Pipelined requests that wait for their predecessor, for each connection.
+const MAX_PARKED: usize = 64;
+
+/// Connections remembered as out of step, and for how long: after that much silence
+/// the listener's receive timeout has ended them.
+const MAX_SHUNNED: usize = 1024;
+const SHUNNED_FOR: Duration = Duration::from_secs(120);
+
+pub(super) struct Pool {
+    handler: Arc<dyn Handler>,
+    max_body: u64,
+    state: Mutex<State>,
+    /// Wakes a worker, or a thread of the reserve.
+    wake: [Condvar; 2],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Crew {
+    Workers = 0,
+    Reserve = 1,
+}
+
+struct Job {
+    raw: Request,
+    task: Task,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Serve,
+    Refuse,
+    /// Came after something that put the connection out of step.
+    Discard,
+}
+
+struct State {
+    crews: [Roster; 2],
+    /// Whose request is being answered, and what they sent meanwhile.
+    busy: HashMap<SocketAddr, VecDeque<Job>>,
+    shunned: HashMap<SocketAddr, Instant>,
+}
+
+/// All numbers are changed together with the queue, under one lock; so whoever queues a
+/// job knows whether a thread will come for it.
+struct Roster {
+    queue: VecDeque<Job>,
+    threads: usize,
+    max_threads: usize,
+    /// Threads that will look at the queue next, those being started included.
+    idle: usize,
+}
+
+impl Pool {
+    /// Fails if not even the first thread can be started.
+    pub(super) fn start(handler: Arc<dyn Handler>, limits: Limits) -> io::Result<Arc<Self>> {
+        let roster = |max_threads, threads| Roster {
+            queue: VecDeque::new(),
+            threads,
+            max_threads,
+            idle: threads,
+        };
+        let pool = Arc::new(Self {
+            handler,
+            max_body: limits.max_body_bytes,
+            state: Mutex::new(State {
+                crews: [roster(limits.max_in_flight, 0), roster(RESERVE_THREADS, 1)],
+                busy: HashMap::new(),
+                shunned: HashMap::new(),
+            }),
+            wake: [Condvar::new(), Condvar::new()],
+        });
+        pool.spawn(Crew::Reserve)?;
+        Ok(pool)
+    }
+
+    /// Takes a request on. Never blocks on a client, and so never writes to one.
+    pub(super) fn submit(self: &Arc<Self>, raw: Request) {
+        let Some(peer) = raw.remote_addr().copied() else {
+            return; // only sockets that are not TCP have no address
+        };
+        let mut state = self.state();
+        let mut task = Task::Serve;
+        if state.shuns(peer) {
+            if !exchange::holds_connection(&raw) {
+                drop(state);
+                return exchange::discard(raw);
+            }
+            task = Task::Discard;
+        }
+        match state.busy.entry(peer) {
+            Entry::Vacant(free) => {
+                free.insert(VecDeque::new());
+                let short_of = self.admit(&mut state, Job { raw, task });
+                drop(state);
+                self.reinforce(short_of);
+            }
+            Entry::Occupied(mut busy) => {
+                let parked = busy.get_mut();
+                if task == Task::Serve && parked.len() >= MAX_PARKED {
+                    parked.push_back(Job {
+                        raw,
+                        task: Task::Refuse,
+                    });
+                    state.shun(peer);
+                    drop(state);
+                    log::warn!(
+                        "{peer} sent more than {MAX_PARKED} requests ahead; the rest is ignored"
+                    );
+                } else {
+                    parked.push_back(Job { raw, task });
+                }
+            }
+        }
+    }
+
+    /// Queues a job, and returns the crew that needs one more thread for it.
+    fn admit(&self, state: &mut State, mut job: Job) -> Option<Crew> {
+        let crew = if state.crews[Crew::Workers as usize].has_room() {
+            Crew::Workers
+        } else {
+            if job.task == Task::Serve && !self.is_light(&job.raw) {
+                job.task = Task::Refuse;
+            }
+            Crew::Reserve
+        };
+        let roster = &mut state.crews[crew as usize];
+        roster.queue.push_back(job);
+        if roster.queue.len() <= roster.idle {
+            self.wake[crew as usize].notify_one();
+            None
+        } else if roster.threads < roster.max_threads {
+            roster.threads += 1;
+            roster.idle += 1;
+            Some(crew)
+        } else {
+            None
+        }
+    }
+
+    /// Starts the thread that [`Self::admit`] has counted already.
+    fn reinforce(self: &Arc<Self>, mut short_of: Option<Crew>) {
+        while let Some(crew) = short_of.take() {
+            let Err(error) = self.spawn(crew) else {
+                return;
+            };
+            log::warn!("cannot start another thread: {error}");
+            let mut state = self.state();
+            let roster = &mut state.crews[crew as usize];
+            roster.threads -= 1;
+            roster.idle -= 1;
+            // The reserve always has a thread that will come.
+            if crew == Crew::Workers && roster.queue.len() > roster.idle {
+                // No other worker is to be tried for it.
+                let max_threads = mem::replace(&mut roster.max_threads, roster.threads);
+                if let Some(job) = roster.queue.pop_back() {
+                    short_of = self.admit(&mut state, job);
+                }
+                state.crews[crew as usize].max_threads = max_threads;
+            }
+        }
+    }
+
+    fn spawn(self: &Arc<Self>, crew: Crew) -> io::Result<()> {
+        let pool = Arc::clone(self);
+        let name = match crew {
+            Crew::Workers => "worker",
+            Crew::Reserve => "reserve",
+        };
+        thread::Builder::new()
+            .name(name.to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || pool.work(crew))
+            .map(drop)
+    }
+
+    fn work(self: Arc<Self>, crew: Crew) {
+        while let Some(job) = self.next(crew) {
+            let peer = job.raw.remote_addr().copied();
+            let aftermath =
+                catch_unwind(AssertUnwindSafe(|| self.run(job))).unwrap_or(Aftermath::OutOfStep);
+            self.finish(crew, peer, aftermath);
+        }
+    }
+
+    /// Waits for a job; without one for long, takes the thread off the roster.
+    fn next(&self, crew: Crew) -> Option<Job> {
+        let mut state = self.state();
+        loop {
+            let roster = &mut state.crews[crew as usize];
+            if let Some(job) = roster.queue.pop_front() {
+                roster.idle -= 1;
+                return Some(job);
+            }
+            let (woken, waited) = self.wake[crew as usize]
+                .wait_timeout(state, IDLE)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            let roster = &mut state.crews[crew as usize];
+            let is_last_reserve = crew == Crew::Reserve && roster.threads == 1;
+            if waited.timed_out() && roster.queue.is_empty() && !is_last_reserve {
+                roster.idle -= 1;
+                roster.threads -= 1;
+                return None;
+            }
+        }
+    }
+
+    fn run(&self, job: Job) -> Aftermath {
+        let handler = &*self.handler;
+        match job.task {
+            Task::Serve => exchange::serve(job.raw, handler, self.max_body),
+            Task::Refuse => exchange::refuse_unread(job.raw, handler, Refusal::Overloaded),
+            Task::Discard => {
+                exchange::discard(job.raw);
+                Aftermath::OutOfStep
+            }
+        }
+    }
+
+    /// Counts the thread as idle again, and lets the connection's next request in.
+    fn finish(self: &Arc<Self>, crew: Crew, peer: Option<SocketAddr>, aftermath: Aftermath) {
+        let mut state = self.state();
+        state.crews[crew as usize].idle += 1;
+        let Some(peer) = peer else { return };
+        if aftermath == Aftermath::OutOfStep {
+            state.shun(peer);
+            for job in state.busy.get_mut(&peer).into_iter().flatten() {
+                job.task = Task::Discard;
+            }
+        }
+        let parked = state.busy.get_mut(&peer).and_then(VecDeque::pop_front);
+        let short_of = if let Some(job) = parked {
+            self.admit(&mut state, job)
+        } else {
+            state.busy.remove(&peer);
+            None
+        };
+        drop(state);
+        self.reinforce(short_of);
+    }
+
+    fn is_light(&self, raw: &Request) -> bool {
+        let (path, _) = exchange::split_target(raw.url());
+        !exchange::holds_connection(raw) && self.handler.is_light(path)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Roster {
+    fn has_room(&self) -> bool {
+        self.queue.len() < self.idle || self.threads < self.max_threads
+    }
+}
+
+impl State {
+    fn shuns(&self, peer: SocketAddr) -> bool {
+        self.shunned
+            .get(&peer)
+            .is_some_and(|since| since.elapsed() < SHUNNED_FOR)
+    }
+
+    fn shun(&mut self, peer: SocketAddr) {
+        if self.shunned.len() >= MAX_SHUNNED {
+            self.shunned
+                .retain(|_, since| since.elapsed() < SHUNNED_FOR);
+        }
+        if self.shunned.len() >= MAX_SHUNNED {
+            let oldest = self.shunned.iter().min_by_key(|(_, since)| **since);
+            if let Some(oldest) = oldest.map(|(peer, _)| *peer) {
+                self.shunned.remove(&oldest);
+            }
+        }
+        self.shunned.insert(peer, Instant::now());
+    }
+}

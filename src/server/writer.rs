@@ -1,0 +1,247 @@
+//! What a handler returns, and how it goes over the wire.
+
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::SystemTime;
+
+/// An HTTP/1.0 client that keeps its connection gets a stream in one piece, and not
+/// more than this many bytes of it.
+const MAX_GATHERED_BYTES: usize = 32 * 1024 * 1024;
+
+/// The last chunk and the empty trailer (RFC 9112 section 7.1).
+const END_OF_CHUNKS: &[u8] = b"0\r\n\r\n";
+
+/// The answer to a request. Header values are our own text, never the client's; one
+/// with a control byte is left out. `Content-Length`, `Transfer-Encoding`,
+/// `Connection` and `Date` are the writer's business.
+pub enum Reply {
+    /// Sent in one write.
+    Whole {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    },
+    /// Status 200, then whatever the source yields, each piece the moment it is there.
+    Stream {
+        headers: Vec<(&'static str, String)>,
+        source: Box<dyn Source>,
+    },
+}
+
+/// Where a streamed reply comes from. Dropped as soon as the client is found to have
+/// left, which is the sign to cancel the work behind it.
+pub trait Source: Send {
+    /// Blocks until something can be sent, and appends it to `out`: complete events, as
+    /// many as are at hand. Failures are written as events by the source itself.
+    fn fill(&mut self, out: &mut Vec<u8>) -> More;
+
+    /// Appends what the client shall read when `fill` panicked.
+    fn broken(&self, out: &mut Vec<u8>);
+}
+
+/// Whether a [`Source`] has to be asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum More {
+    Yes,
+    No,
+}
+
+/// What the request allows its reply.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// Chunks are unknown to the client; the end of the connection ends the body.
+    pub http_1_0: bool,
+    /// HEAD: nothing follows the head.
+    pub head_only: bool,
+    /// The connection can take another request.
+    pub keep_alive: bool,
+}
+
+/// Sends the reply, and drops the writer, which gives the connection back to tiny_http.
+/// An error means the client has left.
+pub(super) fn send(
+    mut writer: Box<dyn Write + Send>,
+    reply: Reply,
+    terms: Terms,
+) -> io::Result<()> {
+    match reply {
+        Reply::Whole {
+            status,
+            headers,
+            body,
+        } => {
+            writer.write_all(&whole(status, &headers, &body, terms))?;
+            writer.flush()
+        }
+        Reply::Stream { headers, source } if terms.http_1_0 && terms.keep_alive => {
+            let body = if terms.head_only {
+                Vec::new()
+            } else {
+                gather(source)
+            };
+            writer.write_all(&whole(200, &headers, &body, terms))?;
+            writer.flush()
+        }
+        Reply::Stream { headers, source } => stream(writer, &headers, source, terms),
+    }
+}
+
+/// Head and body in one buffer: one packet for small replies.
+pub(super) fn whole(
+    status: u16,
+    headers: &[(&'static str, String)],
+    body: &[u8],
+    terms: Terms,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512 + body.len());
+    start_head(&mut out, status, headers);
+    // Neither status may have a body, and 204 no length (RFC 9110 section 8.6).
+    let bodiless = matches!(status, 204 | 304);
+    if !bodiless {
+        put_header(&mut out, "Content-Length", &body.len().to_string());
+    }
+    if !terms.keep_alive {
+        put_header(&mut out, "Connection", "close");
+    } else if terms.http_1_0 {
+        put_header(&mut out, "Connection", "keep-alive");
+    }
+    out.extend_from_slice(b"\r\n");
+    if !bodiless && !terms.head_only {
+        out.extend_from_slice(body);
+    }
+    out
+}
+
+/// Writes the head at once, then one chunk, one write and one flush for each `fill`.
+fn stream(
+    mut writer: Box<dyn Write + Send>,
+    headers: &[(&'static str, String)],
+    mut source: Box<dyn Source>,
+    terms: Terms,
+) -> io::Result<()> {
+    let chunked = !terms.http_1_0;
+    let mut out = Vec::with_capacity(512);
+    start_head(&mut out, 200, headers);
+    if chunked {
+        put_header(&mut out, "Transfer-Encoding", "chunked");
+    }
+    // A client may be silent during a stream for longer than the listener's receive
+    // timeout allows; it shall not find out by trying to reuse the connection.
+    put_header(&mut out, "Connection", "close");
+    out.extend_from_slice(b"\r\n");
+    writer.write_all(&out)?;
+    writer.flush()?;
+    if terms.head_only {
+        return Ok(());
+    }
+
+    let mut events = Vec::new();
+    loop {
+        events.clear();
+        out.clear();
+        let more = fill(&mut *source, &mut events);
+        if chunked {
+            put_chunk(&mut out, &events);
+        } else {
+            out.extend_from_slice(&events);
+        }
+        if more == More::No && chunked {
+            out.extend_from_slice(END_OF_CHUNKS);
+        }
+        if !out.is_empty() {
+            writer.write_all(&out)?;
+            writer.flush()?;
+        }
+        if more == More::No {
+            return Ok(());
+        }
+    }
+}
+
+/// tiny_http closes no connection that an HTTP/1.0 client asked to keep, so such a
+/// client would wait for ever for the end of an unframed stream.
+fn gather(mut source: Box<dyn Source>) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut events = Vec::new();
+    while body.len() < MAX_GATHERED_BYTES {
+        events.clear();
+        let more = fill(&mut *source, &mut events);
+        body.extend_from_slice(&events);
+        if more == More::No {
+            break;
+        }
+    }
+    body
+}
+
+/// Once the head is sent the stream must be ended properly whatever happens: tiny_http
+/// keeps the connection open, and the client would wait.
+fn fill(source: &mut dyn Source, events: &mut Vec<u8>) -> More {
+    if let Ok(more) = catch_unwind(AssertUnwindSafe(|| source.fill(events))) {
+        return more;
+    }
+    // What is there may end within an event.
+    events.clear();
+    if catch_unwind(AssertUnwindSafe(|| source.broken(events))).is_err() {
+        events.clear();
+    }
+    More::No
+}
+
+fn start_head(out: &mut Vec<u8>, status: u16, headers: &[(&'static str, String)]) {
+    let line = format!("HTTP/1.1 {status} {}\r\n", reason(status));
+    out.extend_from_slice(line.as_bytes());
+    put_header(out, "Date", &httpdate::fmt_http_date(SystemTime::now()));
+    for (name, value) in headers {
+        put_header(out, name, value);
+    }
+}
+
+/// A CR or LF in a value would begin a header, or a reply, of the client's choosing.
+fn put_header(out: &mut Vec<u8>, name: &str, value: &str) {
+    let clean = !value.bytes().any(|byte| byte.is_ascii_control());
+    debug_assert!(clean, "control byte in the header {name}");
+    if clean {
+        for piece in [name, ": ", value, "\r\n"] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+    }
+}
+
+/// An empty chunk would end the body, so nothing makes no chunk.
+fn put_chunk(out: &mut Vec<u8>, data: &[u8]) {
+    if !data.is_empty() {
+        out.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+        out.extend_from_slice(data);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// RFC 9110 section 15; clients must ignore it.
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        302 => "Found",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        529 => "Overloaded",
+        _ => "",
+    }
+}

@@ -1,0 +1,182 @@
+//! A server on a port of its own, whose handlers do what the test says.
+//!
+//! `/echo` tells what arrived, `/large` is long, `/panic` panics. `/wait` and `/stream`
+//! show up at [`Server::next`] and take their steps from there.
+
+use std::net::SocketAddr;
+use std::panic;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, Once};
+use std::thread;
+
+use gemini_proxy::server::exchange::Request;
+use gemini_proxy::server::listener::{Handler, Limits, Listener, Refusal};
+use gemini_proxy::server::writer::{More, Reply, Source};
+
+use crate::client::{Client, PATIENCE};
+
+pub const LARGE: usize = 300_000;
+
+pub struct Server {
+    pub address: SocketAddr,
+    begun: Receiver<Control>,
+}
+
+/// The test's hand on one request. Dropping it ends the reply.
+pub struct Control {
+    steps: Sender<Step>,
+    /// Yields an error once the reply is over and its source dropped.
+    over: Receiver<()>,
+}
+
+pub enum Step {
+    Send(&'static str),
+    Panic,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub fn with(limits: Limits) -> Self {
+        silence_expected_panics();
+        let (begin, begun) = mpsc::channel();
+        let listener = Listener::bind("127.0.0.1", 0).unwrap();
+        let address = listener.local_addr();
+        let handler = TestHandler {
+            begin: Mutex::new(begin),
+        };
+        thread::spawn(move || panic!("{}", listener.run(handler, limits)));
+        Self { address, begun }
+    }
+
+    pub fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// The next `/wait` or `/stream` that a worker has begun.
+    pub fn next(&self) -> Control {
+        self.begun.recv_timeout(PATIENCE).expect("no such request")
+    }
+
+    pub fn nothing_begun(&self) -> bool {
+        self.begun.try_recv().is_err()
+    }
+}
+
+impl Control {
+    pub fn step(&self, step: Step) {
+        // The source may be gone; then the test looks at `is_over`.
+        let _ = self.steps.send(step);
+    }
+
+    /// Waits a moment for the source to be dropped.
+    pub fn is_over(&self, patience: std::time::Duration) -> bool {
+        self.over.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Disconnected)
+    }
+}
+
+struct TestHandler {
+    begin: Mutex<Sender<Control>>,
+}
+
+impl TestHandler {
+    fn begin(&self) -> Steps {
+        let (steps, taken) = mpsc::channel();
+        let (alive, over) = mpsc::channel();
+        let control = Control { steps, over };
+        self.begin.lock().unwrap().send(control).unwrap();
+        Steps {
+            taken,
+            _alive: alive,
+        }
+    }
+}
+
+impl Handler for TestHandler {
+    fn answer(&self, request: &mut Request) -> Reply {
+        match request.path.as_str() {
+            "/wait" => {
+                let _ = self.begin().taken.recv();
+                whole(200, "waited")
+            }
+            "/stream" => Reply::Stream {
+                headers: vec![("Content-Type", "text/event-stream".to_owned())],
+                source: Box::new(self.begin()),
+            },
+            "/large" => whole(200, &"x".repeat(LARGE)),
+            "/nothing" => whole(204, ""),
+            "/panic" => panic!("on purpose"),
+            "/health" => whole(200, "well"),
+            _ => whole(200, &echo(request)),
+        }
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Reply {
+        let status = match refusal {
+            Refusal::MalformedFraming(_) | Refusal::BodyIncomplete => 400,
+            Refusal::BodyTooLarge { .. } => 413,
+            Refusal::Overloaded => 503,
+            Refusal::Panicked => 500,
+        };
+        whole(status, &format!("{refusal:?}"))
+    }
+
+    fn is_light(&self, request_path: &str) -> bool {
+        request_path == "/health"
+    }
+}
+
+struct Steps {
+    taken: Receiver<Step>,
+    _alive: Sender<()>,
+}
+
+impl Source for Steps {
+    fn fill(&mut self, out: &mut Vec<u8>) -> More {
+        match self.taken.recv() {
+            Ok(Step::Send(text)) => {
+                out.extend_from_slice(text.as_bytes());
+                More::Yes
+            }
+            Ok(Step::Panic) => {
+                out.extend_from_slice(b"half an ev");
+                panic!("on purpose")
+            }
+            Err(_) => More::No,
+        }
+    }
+
+    fn broken(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"broken");
+    }
+}
+
+fn whole(status: u16, body: &str) -> Reply {
+    Reply::Whole {
+        status,
+        headers: vec![("Content-Type", "text/plain".to_owned())],
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+fn echo(request: &mut Request) -> String {
+    let body = String::from_utf8(request.take_body()).unwrap();
+    let query = request.query.as_deref().unwrap_or("-");
+    format!("{} {} {query} {body}", request.method, request.path)
+}
+
+/// Panics are part of these tests: workers are told to, and tiny_http's unnamed threads
+/// do it when a client resets. Those of the tests themselves are still reported.
+fn silence_expected_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !matches!(thread::current().name(), None | Some("worker")) {
+                report(panic);
+            }
+        }));
+    });
+}
