@@ -1,4 +1,6 @@
 //! gemini-proxy: talk to Google's Gemini models through the OpenAI API.
 pub mod config;
 pub mod http;
+pub mod oauth;
 pub mod secret;
+pub mod wire;

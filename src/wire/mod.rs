@@ -1,0 +1,3 @@
+//! What each side says: JSON and framing, no opinions.
+pub mod google_oauth;
+pub mod provisioning;
