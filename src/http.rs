@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ureq::config::Config as AgentConfig;
 use ureq::http::{Response as RawResponse, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, BodyReader, Proxy, ProxyProtocol, Timeout};
+use ureq::{Agent, BodyReader, Proxy, ProxyProtocol, RequestBuilder, Timeout};
 
 use crate::config::Outbound;
 
@@ -101,10 +101,6 @@ impl Http {
             .input_buffer_size(16 * 1024)
             .output_buffer_size(16 * 1024)
             .timeout_connect(Some(outbound.connect_timeout))
-            .timeout_recv_response(Some(outbound.first_byte_timeout))
-            // Restarts at each read, unlike `timeout_recv_body`, which would cut
-            // every long stream.
-            .timeout_per_read(Some(outbound.idle_timeout))
             .build();
         Ok(Self {
             agent: AgentConfig::new_agent(&config),
@@ -114,6 +110,19 @@ impl Http {
                 idle: outbound.idle_timeout,
             },
         })
+    }
+
+    /// The same connections, for questions whose answer comes quickly or not at all.
+    pub fn with_patience(&self, limit: Duration) -> Self {
+        let limits = Limits {
+            first_byte: self.limits.first_byte.min(limit),
+            idle: self.limits.idle.min(limit),
+            ..self.limits
+        };
+        Self {
+            agent: self.agent.clone(),
+            limits,
+        }
     }
 
     /// Sends, and returns as soon as the head of the answer is here.
@@ -137,29 +146,36 @@ impl Http {
     }
 
     fn send_once(&self, request: Request<'_>) -> Result<RawResponse<ureq::Body>, ureq::Error> {
-        // ureq would ask the proxy for loopback addresses, too.
-        let direct = is_loopback(request.url);
         match request.body {
             None => {
                 let mut call = self.agent.get(request.url);
                 for (name, value) in request.headers {
                     call = call.header(*name, *value);
                 }
-                if direct {
-                    call = call.config().proxy(None).build();
-                }
-                call.call()
+                self.limited(call, request.url).call()
             }
             Some(body) => {
                 let mut call = self.agent.post(request.url);
                 for (name, value) in request.headers {
                     call = call.header(*name, *value);
                 }
-                if direct {
-                    call = call.config().proxy(None).build();
-                }
-                call.send(body)
+                self.limited(call, request.url).send(body)
             }
+        }
+    }
+
+    fn limited<B>(&self, call: RequestBuilder<B>, url: &str) -> RequestBuilder<B> {
+        let config = call
+            .config()
+            .timeout_recv_response(Some(self.limits.first_byte))
+            // Restarts at each read, unlike `timeout_recv_body`, which would cut
+            // every long stream.
+            .timeout_per_read(Some(self.limits.idle));
+        // ureq would ask the proxy for loopback addresses, too.
+        if is_loopback(url) {
+            config.proxy(None).build()
+        } else {
+            config.build()
         }
     }
 

@@ -6,6 +6,7 @@
 
 pub mod code_assist;
 pub mod gemini;
+pub mod google_oauth;
 pub mod openai;
 pub mod sse;
 

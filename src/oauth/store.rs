@@ -1,0 +1,420 @@
+//! The token file: for its owner's eyes only, replaced whole, shared with other
+//! processes.
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use tempfile::NamedTempFile;
+
+use crate::oauth::credentials::{Credentials, Record};
+use crate::oauth::now_ms;
+
+/// A token file has about 1 KiB.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// Between two looks at a lock that another process holds.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// The file at `Config.token_store`.
+#[derive(Debug)]
+pub struct CredentialStore {
+    path: PathBuf,
+}
+
+/// What the file says.
+#[derive(Debug, Clone)]
+pub enum Stored {
+    /// There is no file.
+    Nothing,
+    Credentials(Box<Credentials>),
+    /// The refresh token died and was forgotten: Google's words.
+    Ended(String),
+    /// Broken, or not ours: what is wrong with it. To be set aside, not destroyed.
+    Unusable(String),
+}
+
+/// Tells one content of the file from the next without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum FileIdentity {
+    Absent,
+    Present {
+        modified: Option<SystemTime>,
+        bytes: u64,
+        inode: u64,
+    },
+}
+
+/// The right to change the file, among all processes; ends with the value.
+#[derive(Debug)]
+pub(super) enum StoreLock {
+    Held {
+        _file: File,
+    },
+    /// Another process has it, and had it for as long as we were willing to wait.
+    Busy,
+    /// The folder is read-only, or its file system knows no locks.
+    Unavailable,
+}
+
+/// The token file cannot be used as it should be.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot {action} the token file {}: {detail}", path.display())]
+pub struct StoreError {
+    action: &'static str,
+    path: PathBuf,
+    detail: String,
+}
+
+impl CredentialStore {
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn load(&self) -> Result<Stored, StoreError> {
+        self.load_identified().map(|(stored, _)| stored)
+    }
+
+    /// Replaces the file whole and durably: a crash at any moment leaves the old
+    /// one or the new one. Makes the folders that lead to it.
+    pub fn save(&self, credentials: &Credentials) -> Result<(), StoreError> {
+        self.save_identified(credentials).map(|_| ())
+    }
+
+    /// Does nothing if there is no file.
+    pub fn remove(&self) -> Result<(), StoreError> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed("remove", error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Renames the file to a sibling, and says to which.
+    pub fn set_aside(&self) -> Result<PathBuf, StoreError> {
+        let aside = self.sibling(&format!(".set-aside-{}", now_ms()));
+        fs::rename(&self.path, &aside).map_err(|error| self.failed("set aside", error))?;
+        Ok(aside)
+    }
+
+    /// With the identity of exactly that content.
+    pub(super) fn load_identified(&self) -> Result<(Stored, FileIdentity), StoreError> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok((Stored::Nothing, FileIdentity::Absent));
+            }
+            Err(error) => return Err(self.failed("read", error)),
+        };
+        let read = || -> io::Result<_> {
+            let identity = FileIdentity::of(&file.metadata()?);
+            let mut content = Vec::new();
+            (&file).take(MAX_FILE_BYTES).read_to_end(&mut content)?;
+            Ok((content, identity))
+        };
+        let (content, identity) = read().map_err(|error| self.failed("read", error))?;
+        let stored = parse(&content).unwrap_or_else(|what| {
+            Stored::Unusable(format!("the token file {} {what}", self.path.display()))
+        });
+        Ok((stored, identity))
+    }
+
+    pub(super) fn save_identified(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<FileIdentity, StoreError> {
+        self.write(&Record::from(credentials))
+    }
+
+    /// Forgets the tokens and remembers why.
+    pub(super) fn save_ended(&self, why: &str) -> Result<FileIdentity, StoreError> {
+        self.write(&Record::ended(why))
+    }
+
+    pub(super) fn identity(&self) -> io::Result<FileIdentity> {
+        match fs::metadata(&self.path) {
+            Ok(metadata) => Ok(FileIdentity::of(&metadata)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(FileIdentity::Absent),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for other processes, but not for ever: one that was suspended in the
+    /// middle of its work must not suspend us. The lock is on a sibling, since the
+    /// file itself gets replaced.
+    pub(super) fn lock(&self, patience: Duration) -> StoreLock {
+        let file = match self.open_lock_file() {
+            Ok(file) => file,
+            Err(error) => return self.unlockable(&error),
+        };
+        let asked_at = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return StoreLock::Held { _file: file },
+                Err(TryLockError::Error(error)) => return self.unlockable(&error),
+                Err(TryLockError::WouldBlock) if asked_at.elapsed() >= patience => {
+                    return StoreLock::Busy;
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            }
+        }
+    }
+
+    fn unlockable(&self, error: &io::Error) -> StoreLock {
+        log::debug!("cannot lock {}: {error}", self.path.display());
+        StoreLock::Unavailable
+    }
+
+    fn open_lock_file(&self) -> io::Result<File> {
+        self.make_folder()?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(self.sibling(".lock"))
+    }
+
+    fn write(&self, record: &Record) -> Result<FileIdentity, StoreError> {
+        let replace = || -> io::Result<FileIdentity> {
+            self.make_folder()?;
+            // A link stays a link, and what it leads to is replaced.
+            let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+            let folder = folder_of(&target);
+            // Mode 0600 from the start.
+            let mut file = NamedTempFile::new_in(folder)?;
+            serde_json::to_writer_pretty(&mut file, record)?;
+            file.write_all(b"\n")?;
+            file.as_file().sync_all()?;
+            let file = file.persist(&target)?;
+            // The rename itself lives in the folder. Windows cannot open one.
+            #[cfg(unix)]
+            File::open(folder)?.sync_all()?;
+            Ok(FileIdentity::of(&file.metadata()?))
+        };
+        replace().map_err(|error| self.failed("write", error))
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder_of(&self.path))
+    }
+
+    fn sibling(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(suffix);
+        self.path.with_file_name(name)
+    }
+
+    fn failed(&self, action: &'static str, error: io::Error) -> StoreError {
+        let detail = match error.kind() {
+            ErrorKind::ResourceBusy => {
+                format!("{error} (if it is mounted into a container, mount its folder instead)")
+            }
+            _ => error.to_string(),
+        };
+        StoreError {
+            action,
+            path: self.path.clone(),
+            detail,
+        }
+    }
+}
+
+impl FileIdentity {
+    fn of(metadata: &Metadata) -> Self {
+        Self::Present {
+            modified: metadata.modified().ok(),
+            bytes: metadata.len(),
+            #[cfg(unix)]
+            inode: std::os::unix::fs::MetadataExt::ino(metadata),
+            #[cfg(not(unix))]
+            inode: 0,
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// The error completes "the token file …". It holds positions only: serde's own
+/// messages quote what they find, which may be a token.
+fn parse(content: &[u8]) -> Result<Stored, String> {
+    let record: Record = serde_json::from_slice(content).map_err(|error| {
+        format!(
+            "is broken or not ours (line {}, column {})",
+            error.line(),
+            error.column()
+        )
+    })?;
+    if let Some(why) = record.sign_in_ended {
+        return Ok(Stored::Ended(why));
+    }
+    match record.into_credentials() {
+        Some(credentials) => Ok(Stored::Credentials(Box::new(credentials))),
+        None => Err("holds no refresh token".to_owned()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) mod tests {
+    use super::*;
+    use crate::config::OauthClient;
+    use crate::oauth::AccessToken;
+    use crate::oauth::credentials::Assignment;
+    use crate::secret::Secret;
+
+    pub(in crate::oauth) fn credentials() -> Credentials {
+        Credentials {
+            access_token: AccessToken::new(Secret::new("ya29.old")),
+            refresh_token: Secret::new("1//old"),
+            expires_at_ms: 1_790_000_000_123,
+            scope: Some("a b".into()),
+            email: Some("me@example.com".into()),
+            assignment: Some(Assignment {
+                project: "acme-dev".into(),
+                tier: Some("standard-tier".into()),
+                configured: Some("acme".into()),
+            }),
+            client: Some(OauthClient {
+                id: "id".into(),
+                secret: Secret::new("secret"),
+            }),
+        }
+    }
+
+    fn store_in(folder: &tempfile::TempDir) -> CredentialStore {
+        CredentialStore::new(folder.path().join("made/on/demand/tokens.json"))
+    }
+
+    fn unusable(content: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CredentialStore::new(folder.path().join("tokens.json"));
+        fs::write(store.path(), content).unwrap();
+        match store.load().unwrap() {
+            Stored::Unusable(why) => why,
+            other => panic!("{content} was read as {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_in(&folder);
+        assert!(matches!(store.load().unwrap(), Stored::Nothing));
+        store.save(&credentials()).unwrap();
+        let Stored::Credentials(loaded) = store.load().unwrap() else {
+            panic!("no credentials");
+        };
+        assert_eq!(format!("{loaded:?}"), format!("{:?}", credentials()));
+        assert_eq!(loaded.refresh_token, credentials().refresh_token);
+        assert_eq!(loaded.access_token, credentials().access_token);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_in(&folder);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        store.save(&credentials()).unwrap();
+        assert_eq!(mode(store.path()), 0o600);
+        assert_eq!(mode(store.path().parent().unwrap()), 0o700);
+        fs::set_permissions(store.path(), fs::Permissions::from_mode(0o644)).unwrap();
+        store.save(&credentials()).unwrap();
+        assert_eq!(mode(store.path()), 0o600);
+    }
+
+    #[test]
+    fn it_is_replaced_whole_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_in(&folder);
+        let before = store.save_identified(&credentials()).unwrap();
+        let reader = File::open(store.path()).unwrap();
+        let mut renewed = credentials();
+        renewed.refresh_token = Secret::new("1//new");
+        let after = store.save_identified(&renewed).unwrap();
+        let old = io::read_to_string(reader).unwrap();
+        assert!(old.contains("1//old") && old.ends_with("}\n"));
+        assert_ne!(before, after);
+        assert_eq!(store.identity().unwrap(), after);
+        let siblings = fs::read_dir(store.path().parent().unwrap()).unwrap();
+        assert_eq!(siblings.count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = CredentialStore::new(folder.path().join("real.json"));
+        real.save(&credentials()).unwrap();
+        let link = CredentialStore::new(folder.path().join("link.json"));
+        std::os::unix::fs::symlink(real.path(), link.path()).unwrap();
+        link.save_ended("over").unwrap();
+        assert!(fs::symlink_metadata(link.path()).unwrap().is_symlink());
+        assert!(matches!(real.load().unwrap(), Stored::Ended(_)));
+    }
+
+    #[test]
+    fn an_ended_sign_in_keeps_its_reason_and_no_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_in(&folder);
+        store.save(&credentials()).unwrap();
+        store.save_ended("revoked").unwrap();
+        assert!(matches!(store.load().unwrap(), Stored::Ended(why) if why == "revoked"));
+        let content = fs::read_to_string(store.path()).unwrap();
+        assert!(!content.contains("1//old") && !content.contains("ya29"));
+    }
+
+    #[test]
+    fn broken_and_foreign_files_are_told_without_quoting_them() {
+        for content in [
+            "",
+            "{\"refresh_token\": \"1//secret",
+            "not json 1//secret",
+            "[\"1//secret\"]",
+            "{\"refresh_token\": [\"1//secret\"]}",
+            "{\"refresh_token\": 7, \"access_token\": \"1//secret\"}",
+            "{\"refresh_token\": \"1//\\n secret\"}",
+            "{\"access_token\": \"1//secret\"}",
+            "{}",
+        ] {
+            assert!(!unusable(content).contains("secret"), "{content}");
+        }
+        assert!(unusable(&" ".repeat(100_000)).contains("broken"));
+    }
+
+    #[test]
+    fn an_unusable_file_is_set_aside_not_destroyed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CredentialStore::new(folder.path().join("tokens.json"));
+        fs::write(store.path(), "precious").unwrap();
+        let aside = store.set_aside().unwrap();
+        assert_eq!(fs::read_to_string(aside).unwrap(), "precious");
+        assert!(matches!(store.load().unwrap(), Stored::Nothing));
+    }
+
+    #[test]
+    fn one_holds_the_lock_and_the_others_do_not_wait_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_in(&folder);
+        let held = store.lock(Duration::ZERO);
+        assert!(matches!(held, StoreLock::Held { .. }));
+        assert!(matches!(store.lock(Duration::ZERO), StoreLock::Busy));
+        drop(held);
+        assert!(matches!(store.lock(Duration::ZERO), StoreLock::Held { .. }));
+    }
+}
