@@ -1,0 +1,4 @@
+//! How we ask Google.
+pub mod account;
+pub mod google_error;
+pub mod onboarding;
