@@ -52,7 +52,8 @@ pub enum AuthError {
     Unreachable(HttpError),
     /// Nothing is lost: the next request tries again.
     #[error(
-        "cannot renew the access token: Google's token endpoint answered HTTP {status}; try again shortly"
+        "cannot renew the access token: Google gave no usable answer (HTTP {status}); try again \
+         shortly"
     )]
     Unavailable { status: u16 },
     /// Google does not know, or no longer serves, the program that asks. The

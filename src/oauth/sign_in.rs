@@ -2,7 +2,8 @@
 //! user's browser opens to the credentials. Where the redirect arrives, at our
 //! server, at a loopback listener or on paper, is for the caller to arrange.
 
-use std::sync::{Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use url::form_urlencoded;
@@ -42,9 +43,8 @@ pub struct SignIns {
 }
 
 /// A sign-in that waits for the user.
-#[derive(Debug)]
 pub struct Started {
-    /// To be opened in a browser. Holds no secret but the `state`.
+    /// To be opened in a browser. Holds the `state`: not for the log.
     pub authorization_url: String,
     /// Comes back with the redirect; needed with a code that was pasted bare.
     pub state: Secret,
@@ -76,7 +76,9 @@ pub enum SignInError {
     Refused(Refusal),
     #[error("cannot finish the sign-in: {0}; begin a new one")]
     Unreachable(HttpError),
-    #[error("cannot finish the sign-in: Google answered HTTP {status}; begin a new one shortly")]
+    #[error(
+        "cannot finish the sign-in: Google gave no usable answer (HTTP {status}); begin a new one shortly"
+    )]
     Unavailable { status: u16 },
     #[error(
         "the permission to use Google Cloud was not given; sign in again and leave every box on \
@@ -160,7 +162,7 @@ impl SignIns {
             .ok_or(SignInError::UnknownState)
     }
 
-    fn pending(&self) -> std::sync::MutexGuard<'_, PendingSignIns> {
+    fn pending(&self) -> MutexGuard<'_, PendingSignIns> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -223,6 +225,12 @@ impl SignIns {
             assignment: None,
             client: Some(self.client.clone()),
         })
+    }
+}
+
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Started").finish_non_exhaustive()
     }
 }
 

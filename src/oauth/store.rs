@@ -191,9 +191,7 @@ impl CredentialStore {
             file.write_all(b"\n")?;
             file.as_file().sync_all()?;
             let file = file.persist(&target)?;
-            // The rename itself lives in the folder. Windows cannot open one.
-            #[cfg(unix)]
-            File::open(folder)?.sync_all()?;
+            sync_folder(folder);
             Ok(FileIdentity::of(&file.metadata()?))
         };
         replace().map_err(|error| self.failed("write", error))
@@ -245,6 +243,14 @@ fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
+    }
+}
+
+/// A rename lives in the folder. Some file systems, and all of Windows, cannot
+/// flush one; the file is in its place all the same.
+fn sync_folder(folder: &Path) {
+    if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
+        log::debug!("cannot flush the folder {}: {error}", folder.display());
     }
 }
 

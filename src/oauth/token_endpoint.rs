@@ -29,7 +29,7 @@ pub enum TokenEndpointError {
     Unreachable(#[from] HttpError),
     /// Too busy, out of order, or a page of HTML from something in between. Says
     /// nothing about the credentials.
-    #[error("Google's token endpoint answered HTTP {status}; try again shortly")]
+    #[error("Google gave no usable answer (HTTP {status}); try again shortly")]
     Unavailable { status: u16 },
     #[error("Google refuses: {0}")]
     Refused(Refusal),

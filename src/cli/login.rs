@@ -1,0 +1,159 @@
+//! `gemini-proxy login`: sign in from a terminal. The browser's redirect and
+//! what is pasted here race; whichever comes first wins. So it works at a
+//! desktop, over SSH and in a container.
+
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cli::args::{Import, LoginOptions};
+use crate::cli::{CliError, serve};
+use crate::config::Config;
+use crate::oauth::import;
+use crate::oauth::pasted::{Pasted, parse_pasted};
+use crate::oauth::sign_in::{PASTE_REDIRECT_URI, SignInError, Started};
+use crate::server::redirect::RedirectService;
+use crate::server::transport::listener::{Limits, Listener};
+use crate::upstream::account::{Account, AccountError, SignedIn};
+
+const MINUTES: u64 = 5;
+
+type Outcome = Result<SignedIn, AccountError>;
+
+/// What came first.
+enum Event {
+    /// The browser was sent back to us, and that has been dealt with.
+    Redirected(Outcome),
+    Pasted(String),
+}
+
+pub(super) fn run(config: &Config, options: &LoginOptions) -> Result<(), CliError> {
+    let account = serve::account(config)?;
+    let outcome = match &options.import {
+        Some(import) => account.import(&file(import)),
+        None => {
+            say(&format!("{}\n", crate::server::TERMS))?;
+            interactive(&account, options.no_browser)?
+        }
+    };
+    let signed_in = outcome?;
+    let who = signed_in.email.as_deref().unwrap_or("your Google account");
+    writeln!(std::io::stdout(), "Signed in as {who}, in the project {}.", signed_in.project)?;
+    Ok(())
+}
+
+fn file(import: &Import) -> std::path::PathBuf {
+    match import {
+        Import::File(path) => path.clone(),
+        Import::OfGeminiCli => {
+            let home = std::env::var_os("GEMINI_CLI_HOME").map(Into::into).or_else(std::env::home_dir);
+            import::gemini_cli_file(&home.unwrap_or_else(std::env::temp_dir))
+        }
+    }
+}
+
+fn interactive(account: &Arc<Account>, no_browser: bool) -> Result<Outcome, CliError> {
+    let (events, happened) = mpsc::channel();
+    let redirect_uri = if no_browser {
+        PASTE_REDIRECT_URI.to_owned()
+    } else {
+        wait_for_redirect(account.clone(), events.clone())?
+    };
+    let started = account.begin_sign_in(redirect_uri)?;
+    let url = &started.authorization_url;
+    if !no_browser && has_display() && open::that_detached(url).is_ok() {
+        say("Your browser opens Google's page. If it does not, open this address:\n")?;
+    } else {
+        say("Open this address in any browser:\n")?;
+    }
+    say(&format!("  {url}\n"))?;
+    say(if no_browser {
+        "Google then shows a code. Paste it here:"
+    } else {
+        "If the browser ends at a page that cannot be reached, paste that page's address here:"
+    })?;
+    wait_for_pasted(events);
+    let deadline = Instant::now() + Duration::from_secs(60 * MINUTES);
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let outcome = match happened.recv_timeout(left) {
+            Ok(Event::Redirected(outcome)) => outcome,
+            Ok(Event::Pasted(text)) => match pasted(account, &started, &text) {
+                Some(outcome) => outcome,
+                None => {
+                    say("That is neither a code nor an address with a code in it. Paste it again:")?;
+                    continue;
+                }
+            },
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                return Err(CliError::LoginTimedOut { minutes: MINUTES });
+            }
+        };
+        match outcome {
+            // Somebody else's redirect, or a code mistyped: the real one may still come.
+            Err(AccountError::SignIn(
+                ref error @ (SignInError::UnknownState | SignInError::CodeRefused(_)),
+            )) => say(&format!("{error}. Still waiting:"))?,
+            outcome => return Ok(outcome),
+        }
+    }
+}
+
+/// Listens on a free port of the loopback address (RFC 8252, section 7.3).
+fn wait_for_redirect(account: Arc<Account>, events: Sender<Event>) -> Result<String, CliError> {
+    let listener = Listener::bind("127.0.0.1", 0).map_err(|source| CliError::Listen {
+        address: "127.0.0.1".into(),
+        source,
+        hint: Some("Without it, use `gemini-proxy login --no-browser`."),
+    })?;
+    let redirect_uri = format!("http://{}/auth/callback", listener.local_addr());
+    let service = RedirectService::new(account, move |outcome| {
+        // Nobody listens once the command is over.
+        let _ = events.send(Event::Redirected(outcome));
+    });
+    thread::spawn(move || listener.run(service, Limits::default()));
+    Ok(redirect_uri)
+}
+
+fn wait_for_pasted(events: Sender<Event>) {
+    thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if !line.trim().is_empty() && events.send(Event::Pasted(line)).is_err() {
+                return;
+            }
+        }
+        // No terminal: the redirect may come all the same.
+        thread::park();
+    });
+}
+
+fn pasted(account: &Account, started: &Started, text: &str) -> Option<Outcome> {
+    match parse_pasted(text) {
+        Pasted::Code(code) => Some(account.finish_pasted_code(code.reveal(), &started.state)),
+        Pasted::Redirect { code, state } => Some(account.finish_sign_in(code.reveal(), state.reveal())),
+        Pasted::Denied { error, description } => {
+            let state = started.state.reveal();
+            Some(Err(account.sign_in_denied(&error, description.as_deref(), state)))
+        }
+        Pasted::Nonsense => None,
+    }
+}
+
+/// Without a display a browser would open as text in this very terminal, or not at all.
+fn has_display() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if is_set("NO_BROWSER") || is_set("CI") {
+        return false;
+    }
+    if cfg!(target_os = "linux") {
+        return is_set("DISPLAY") || is_set("WAYLAND_DISPLAY");
+    }
+    !is_set("SSH_CONNECTION")
+}
+
+/// To the person; standard output is for the result.
+fn say(text: &str) -> Result<(), CliError> {
+    Ok(writeln!(std::io::stderr(), "{text}")?)
+}

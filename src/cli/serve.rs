@@ -1,0 +1,77 @@
+//! `gemini-proxy serve`
+
+use std::io::{ErrorKind, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::cli::CliError;
+use crate::cli::settings::BadSetting;
+use crate::config::{Config, UpstreamKind};
+use crate::http::Http;
+use crate::server::Service;
+use crate::server::transport::listener::{Limits, Listener};
+use crate::upstream::account::Account;
+use crate::upstream::{CodeAssist, GeminiApi, Upstream};
+
+pub(super) fn run(config: &Config) -> Result<(), CliError> {
+    let listener = bind(config)?;
+    let address = listener.local_addr();
+    let account = account(config)?;
+    let service = service(config, account.clone(), address)?;
+    // The first line is for programs.
+    writeln!(std::io::stdout(), "http://{address}")?;
+    greet(config, &account, address);
+    Err(CliError::Serving(listener.run(service, Limits::default())))
+}
+
+pub(super) fn bind(config: &Config) -> Result<Listener, CliError> {
+    Listener::bind(&config.host, config.port).map_err(|source| CliError::Listen {
+        address: format!("{}:{}", config.host, config.port),
+        hint: (source.kind() == ErrorKind::AddrInUse)
+            .then_some("Another program uses this port; choose one with --port or PROXY_PORT."),
+        source,
+    })
+}
+
+pub(super) fn account(config: &Config) -> Result<Arc<Account>, CliError> {
+    Ok(Arc::new(Account::new(Http::new(&config.outbound)?, config)))
+}
+
+pub(super) fn service(
+    config: &Config,
+    account: Arc<Account>,
+    address: SocketAddr,
+) -> Result<Service, CliError> {
+    let http = Http::new(&config.outbound)?;
+    let upstream = match (config.upstream, &config.gemini_api_key) {
+        (UpstreamKind::CodeAssist, _) => {
+            Upstream::CodeAssist(CodeAssist::new(http, config, account.clone()))
+        }
+        (UpstreamKind::GeminiApi, Some(key)) => {
+            Upstream::GeminiApi(GeminiApi::new(http, config, key.clone()))
+        }
+        (UpstreamKind::GeminiApi, None) => return Err(BadSetting::no_gemini_api_key().into()),
+    };
+    Ok(Service::new(config, upstream, account, address))
+}
+
+/// What someone who starts it should know, in the log.
+fn greet(config: &Config, account: &Account, address: SocketAddr) {
+    log::info!("point an OpenAI client at http://{address}/v1");
+    if config.api_keys.is_empty() {
+        log::warn!("PROXY_API_KEY is not set: every program on this machine may use the proxy");
+    }
+    if config.upstream == UpstreamKind::GeminiApi {
+        log::info!("using the official Gemini API with GEMINI_API_KEY");
+        return;
+    }
+    let status = account.status();
+    match (status.signed_in, status.email) {
+        (true, Some(email)) => log::info!("signed in to Google as {email}"),
+        (true, None) => log::info!("signed in to Google"),
+        (false, _) => log::warn!(
+            "not signed in to Google: open http://{address}/auth/login, or run `gemini-proxy login`, \
+             or set GEMINI_API_KEY"
+        ),
+    }
+}

@@ -1,0 +1,250 @@
+//! A fresh access token for whoever asks: one refresh at a time, however many
+//! threads and processes find the old one stale.
+//!
+//! Two locks. `state` is held for moments and never while Google answers, so
+//! that questions about the status do not wait. `turn` is held by the one who
+//! changes the credentials, and with it the lock of the file, which other
+//! processes heed.
+
+mod renewal;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::{Config, Endpoints, OauthClient};
+use crate::http::Http;
+use crate::oauth::credentials::{Assignment, Credentials};
+use crate::oauth::store::{CredentialStore, Stored};
+use crate::oauth::token_endpoint::{self, PATIENCE};
+use crate::oauth::token_source::renewal::Urgency;
+use crate::oauth::token_source::state::State;
+use crate::oauth::{AccessToken, AuthError, userinfo};
+
+/// A token this near to its end is renewed, while the old one still serves.
+const EARLY_MS: u64 = 5 * 60 * 1000;
+
+/// A token this near to its end would die on its way to Google.
+const LAST_MOMENT_MS: u64 = 10 * 1000;
+
+/// Another process may hold the file's lock while Google answers it.
+const LOCK_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The credentials of the account that is signed in, kept fresh.
+#[derive(Debug)]
+pub struct TokenSource {
+    http: Http,
+    endpoints: Endpoints,
+    client: OauthClient,
+    store: CredentialStore,
+    state: Mutex<State>,
+    turn: Mutex<()>,
+}
+
+/// Who is signed in, and how well.
+#[derive(Debug, Clone)]
+pub struct Status {
+    pub signed_in: bool,
+    pub email: Option<String>,
+    pub assignment: Option<Assignment>,
+    /// End of the access token, in milliseconds since 1970; it renews itself.
+    pub expires_at_ms: Option<u64>,
+    /// Why nobody is signed in, or why the last renewal failed.
+    pub problem: Option<AuthError>,
+}
+
+/// How a sign-out went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignOut {
+    WasNotSignedIn,
+    /// Forgotten here, and ended at Google.
+    Revoked,
+    /// Forgotten here; Google could not be told. The user can end it at
+    /// <https://myaccount.google.com/permissions>.
+    Forgotten,
+}
+
+impl TokenSource {
+    pub fn new(http: Http, config: &Config) -> Self {
+        Self {
+            http: http.with_patience(PATIENCE),
+            endpoints: config.endpoints.clone(),
+            client: config.oauth_client.clone(),
+            store: CredentialStore::new(config.token_store.clone()),
+            state: Mutex::new(State::new(Stored::Nothing, None)),
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// A token that lives. Waits for Google only if there is none.
+    pub fn access_token(&self) -> Result<AccessToken, AuthError> {
+        Ok(self.credentials()?.access_token)
+    }
+
+    /// The credentials around a token that lives.
+    pub fn credentials(&self) -> Result<Credentials, AuthError> {
+        let asked_at = Instant::now();
+        let (found, lives, fresh) = {
+            let state = self.current_state();
+            let found = state.credentials()?;
+            (
+                found.clone(),
+                state.lives(found, LAST_MOMENT_MS),
+                state.lives(found, EARLY_MS),
+            )
+        };
+        if fresh {
+            Ok(found)
+        } else if lives {
+            self.renew_early(found, asked_at)
+        } else {
+            let _turn = self.turn();
+            self.renew(&found, asked_at, Urgency::Due)
+        }
+    }
+
+    /// Google refused `stale`; forget it, unless it has already been replaced.
+    pub fn discard(&self, stale: &AccessToken) {
+        let mut state = self.state();
+        if let Stored::Credentials(credentials) = &state.stored
+            && credentials.access_token == *stale
+        {
+            state.discarded = Some(stale.clone());
+        }
+    }
+
+    /// Never waits for Google, nor for a renewal that does.
+    pub fn status(&self) -> Status {
+        let state = self.current_state();
+        let credentials = state.credentials();
+        let problem = match &credentials {
+            Ok(_) => state.failure.as_ref().map(|failure| failure.error.clone()),
+            Err(error) => Some(error.clone()),
+        };
+        let credentials = credentials.ok();
+        Status {
+            signed_in: credentials.is_some(),
+            email: credentials.and_then(|known| known.email.clone()),
+            assignment: credentials.and_then(|known| known.assignment.clone()),
+            expires_at_ms: credentials.map(|known| known.expires_at_ms),
+            problem,
+        }
+    }
+
+    /// Saves the credentials of a new sign-in. A file that is not ours is set
+    /// aside first.
+    pub fn adopt(&self, credentials: Credentials) -> Result<(), AuthError> {
+        let _turn = self.turn();
+        let _lock = self.store.lock(LOCK_PATIENCE);
+        if let Stored::Unusable(why) = self.store.load()? {
+            let aside = self.store.set_aside()?;
+            log::warn!("{why}; it is now {}", aside.display());
+        }
+        let seen = self.store.save_identified(&credentials)?;
+        let stored = Stored::Credentials(Box::new(credentials));
+        *self.state() = State::new(stored, Some(seen));
+        Ok(())
+    }
+
+    /// Ends the sign-in at Google, if it can be reached, and forgets it here in
+    /// any case.
+    pub fn sign_out(&self) -> Result<SignOut, AuthError> {
+        let _turn = self.turn();
+        let _lock = self.store.lock(LOCK_PATIENCE);
+        let stored = self.store.load()?;
+        let outcome = match &stored {
+            Stored::Nothing | Stored::Unusable(_) => return Ok(SignOut::WasNotSignedIn),
+            Stored::Ended(_) => SignOut::WasNotSignedIn,
+            Stored::Credentials(credentials) => self.revoke(credentials),
+        };
+        self.store.remove()?;
+        self.current_state().failure = None;
+        Ok(outcome)
+    }
+
+    /// Keeps (or, with `None`, forgets) the project of the account `owner`, if it
+    /// is still the one that is signed in.
+    pub fn remember_project(
+        &self,
+        owner: &Credentials,
+        assignment: Option<Assignment>,
+    ) -> Result<(), AuthError> {
+        self.amend(owner, |credentials| credentials.assignment = assignment)
+    }
+
+    /// Asks Google whose account this is, where that is not known yet.
+    pub fn learn_email(&self) -> Result<(), AuthError> {
+        let owner = self.credentials()?;
+        if owner.email.is_some() {
+            return Ok(());
+        }
+        let url = &self.endpoints.userinfo;
+        match userinfo::email(&self.http, url, &owner.access_token) {
+            None => Ok(()),
+            email => self.amend(&owner, |credentials| credentials.email = email),
+        }
+    }
+
+    /// Memory keeps what cannot be written: one copy is better than none.
+    fn save(&self, credentials: &Credentials, otherwise: &str) {
+        let saved = self.store.save_identified(credentials);
+        let mut state = self.state();
+        match saved {
+            Ok(seen) => state.seen = Some(seen),
+            Err(error) => log::error!("{error}; {otherwise}"),
+        }
+        state.stored = Stored::Credentials(Box::new(credentials.clone()));
+    }
+
+    fn revoke(&self, credentials: &Credentials) -> SignOut {
+        let url = &self.endpoints.revoke;
+        match token_endpoint::revoke(&self.http, url, &credentials.refresh_token) {
+            // 400: the token is dead already.
+            Ok(200..300 | 400) => SignOut::Revoked,
+            Ok(status) => {
+                log::warn!("Google answered HTTP {status} to the end of the sign-in");
+                SignOut::Forgotten
+            }
+            Err(error) => {
+                log::warn!("cannot tell Google of the end of the sign-in: {error}");
+                SignOut::Forgotten
+            }
+        }
+    }
+
+    fn amend(
+        &self,
+        owner: &Credentials,
+        change: impl FnOnce(&mut Credentials),
+    ) -> Result<(), AuthError> {
+        let _turn = self.turn();
+        let _lock = self.store.lock(LOCK_PATIENCE);
+        let mut amended = self.current_state().credentials()?.clone();
+        if amended.refresh_token != owner.refresh_token {
+            return Ok(());
+        }
+        change(&mut amended);
+        self.save(
+            &amended,
+            "what was learned of the account will be asked again after a restart",
+        );
+        Ok(())
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Caught up with what other processes have done to the file.
+    fn current_state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        state.catch_up(&self.store);
+        state
+    }
+}

@@ -1,0 +1,157 @@
+//! Renewal: a new access token for an old refresh token, once for everyone.
+
+use std::sync::TryLockError;
+use std::time::{Duration, Instant};
+
+use crate::oauth::credentials::Credentials;
+use crate::oauth::store::{StoreLock, Stored};
+use crate::oauth::token_endpoint::{TokenEndpoint, TokenEndpointError, expires_at_ms};
+use crate::oauth::token_source::state::Failure;
+use crate::oauth::token_source::{LOCK_PATIENCE, TokenSource};
+use crate::oauth::{AccessToken, AuthError, SignedOut};
+use crate::wire::google_oauth::TokenResponse;
+
+/// After an early renewal has failed, the old token serves this long before the
+/// next attempt.
+const EARLY_PAUSE: Duration = Duration::from_secs(30);
+
+/// Does the old token still serve?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    Early,
+    Due,
+}
+
+impl TokenSource {
+    pub(super) fn renew_early(
+        &self,
+        found: Credentials,
+        asked_at: Instant,
+    ) -> Result<Credentials, AuthError> {
+        let is_pausing = match &self.state().failure {
+            Some(failure) => failure.at.elapsed() < EARLY_PAUSE,
+            None => false,
+        };
+        if is_pausing {
+            return Ok(found);
+        }
+        let _turn = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(found),
+        };
+        match self.renew(&found, asked_at, Urgency::Early) {
+            Err(error) if !matches!(error, AuthError::SignInRequired { .. }) => {
+                log::warn!("{error}; the old one serves a little longer");
+                Ok(found)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Replaces `stale`, or takes what others have replaced it with meanwhile.
+    /// The caller holds `turn`.
+    pub(super) fn renew(
+        &self,
+        stale: &Credentials,
+        asked_at: Instant,
+        urgency: Urgency,
+    ) -> Result<Credentials, AuthError> {
+        // Those who waited while the attempt failed share its outcome; otherwise
+        // a hundred of them would make a hundred attempts, one after the other.
+        if let Some(failure) = &self.current_state().failure
+            && failure.at >= asked_at
+        {
+            return Err(failure.error.clone());
+        }
+        let patience = match urgency {
+            Urgency::Early => Duration::ZERO,
+            Urgency::Due => LOCK_PATIENCE,
+        };
+        let lock = self.store.lock(patience);
+        if urgency == Urgency::Early && matches!(lock, StoreLock::Busy) {
+            return Ok(stale.clone());
+        }
+        let current = {
+            let state = self.current_state();
+            let current = state.credentials()?;
+            if current.access_token != stale.access_token && state.lives(current, 0) {
+                return Ok(current.clone());
+            }
+            current.clone()
+        };
+        let outcome = self.refresh(current);
+        self.state().failure = outcome.as_ref().err().map(|error| Failure {
+            at: Instant::now(),
+            error: error.clone(),
+        });
+        outcome
+    }
+
+    fn refresh(&self, current: Credentials) -> Result<Credentials, AuthError> {
+        let refusal = match self.ask_for_tokens(&current) {
+            Ok(answer) => return Ok(self.keep(current, answer)),
+            Err(TokenEndpointError::Refused(refusal)) if refusal.is_of_grant() => refusal,
+            Err(error) => return Err(error.into()),
+        };
+        // A process that knows nothing of our lock may have signed in meanwhile.
+        let replaced = match self.current_state().credentials() {
+            Ok(now) if now.refresh_token != current.refresh_token => Some(now.clone()),
+            _ => None,
+        };
+        if let Some(replaced) = replaced {
+            let answer = self.ask_for_tokens(&replaced)?;
+            return Ok(self.keep(replaced, answer));
+        }
+        log::error!("Google has ended the sign-in ({refusal})");
+        Err(self.forget(refusal.to_string()))
+    }
+
+    fn ask_for_tokens(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<TokenResponse, TokenEndpointError> {
+        let client = match &credentials.client {
+            // The secret of the client that is configured may be newer.
+            Some(client) if client.id != self.client.id => client,
+            _ => &self.client,
+        };
+        let endpoint = TokenEndpoint {
+            http: &self.http,
+            url: &self.endpoints.token,
+            client,
+        };
+        endpoint.refresh(&credentials.refresh_token)
+    }
+
+    /// Saves before anyone uses the new token: a refresh token that was rotated
+    /// has killed the old one.
+    fn keep(&self, old: Credentials, answer: TokenResponse) -> Credentials {
+        let renewed = Credentials {
+            expires_at_ms: expires_at_ms(&answer),
+            access_token: AccessToken::new(answer.access_token),
+            refresh_token: answer.refresh_token.unwrap_or(old.refresh_token),
+            scope: answer.scope.or(old.scope),
+            ..old
+        };
+        self.save(
+            &renewed,
+            "the renewed access token will not survive a restart",
+        );
+        self.state().discarded = None;
+        renewed
+    }
+
+    fn forget(&self, why: String) -> AuthError {
+        let saved = self.store.save_ended(&why);
+        let mut state = self.state();
+        match saved {
+            Ok(seen) => state.seen = Some(seen),
+            Err(error) => log::error!("{error}; it still holds the dead refresh token"),
+        }
+        state.stored = Stored::Ended(why.clone());
+        AuthError::SignInRequired {
+            why: SignedOut::Ended(why),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Signing in and out in a browser: `/auth/login`, `/auth/callback`,
+//! `/auth/status`, `/auth/logout`, and the page at `/`.
+
+use serde::Serialize;
+
+use super::error::ApiError;
+use super::page::{Mood, Page};
+use super::{Service, json};
+use crate::config::UpstreamKind;
+use crate::oauth::sign_in::SignInError;
+use crate::oauth::token_source::SignOut;
+use crate::server::transport::exchange::Request;
+use crate::server::transport::writer::Reply;
+use crate::upstream::account::{AccountError, SignedIn};
+
+/// Said once, where someone signs in.
+pub const TERMS: &str = "Know the risk: Google's terms do not allow other programs to use the \
+    Gemini CLI's sign-in, and Google may suspend an account for it. Since 18 June 2026 Google \
+    refuses Code Assist to personal accounts. The road without this risk is an official Gemini \
+    API key: https://aistudio.google.com/apikey";
+
+/// `GET /`
+pub(super) fn welcome(service: &Service) -> Reply {
+    let base = format!("http://{}/v1", service.address);
+    let page = Page::new(200, Mood::Calm, "Gemini Proxy is running")
+        .paragraph(&format!("Point an OpenAI client at `{base}`."));
+    let status = service.account.status();
+    let page = match service.kind {
+        UpstreamKind::GeminiApi => {
+            page.paragraph("It uses the official Gemini API with its own key. Nobody needs to sign in.")
+        }
+        UpstreamKind::CodeAssist if status.signed_in => {
+            let email = status.email.as_deref().unwrap_or("a Google account");
+            page.paragraph(&format!("Signed in as {email}."))
+        }
+        UpstreamKind::CodeAssist => page
+            .paragraph("Nobody is signed in to Google yet.")
+            .button("Sign in with Google", "/auth/login")
+            .note(TERMS),
+    };
+    match status.problem {
+        Some(problem) if service.kind == UpstreamKind::CodeAssist => page.paragraph(&problem),
+        _ => page,
+    }
+    .into_reply()
+}
+
+/// `GET /auth/login`: on to Google.
+pub(super) fn login(service: &Service, request: &Request) -> Reply {
+    if service.kind == UpstreamKind::GeminiApi {
+        return Page::new(200, Mood::Calm, "No sign-in needed")
+            .paragraph("This proxy uses the official Gemini API with `GEMINI_API_KEY`.")
+            .paragraph("To use a Google account instead, start it with `PROXY_UPSTREAM=code-assist`.")
+            .into_reply();
+    }
+    let Some(redirect_uri) = redirect_uri(service, request) else {
+        return not_here(service);
+    };
+    match service.account.begin_sign_in(redirect_uri) {
+        Ok(started) => {
+            let headers = vec![
+                ("location", started.authorization_url),
+                ("cache-control", "no-store".to_owned()),
+            ];
+            Reply::Whole { status: 302, headers, body: Vec::new() }
+        }
+        Err(error) => failure(&error),
+    }
+}
+
+/// `GET /auth/callback`: back from Google.
+pub(super) fn callback(service: &Service, request: &Request) -> Reply {
+    let query = request.query.as_deref().unwrap_or_default();
+    let field = |name: &str| {
+        let mut fields = url::form_urlencoded::parse(query.as_bytes());
+        fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    let state = field("state").unwrap_or_default();
+    let outcome = match (field("error"), field("code")) {
+        (Some(error), _) => {
+            let description = field("error_description");
+            Err(service.account.sign_in_denied(&error, description.as_deref(), &state))
+        }
+        (None, Some(code)) => service.account.finish_sign_in(&code, &state),
+        (None, None) => Err(SignInError::UnknownState.into()),
+    };
+    match outcome {
+        Ok(signed_in) => {
+            service.signatures.clear();
+            log::info!("signed in to Google, project {}", signed_in.project);
+            success(&signed_in)
+        }
+        Err(error) => {
+            log::warn!("sign-in failed: {error}");
+            failure(&error)
+        }
+    }
+}
+
+/// `GET /auth/status`. Names and times are those of the JavaScript world.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusBody<'a> {
+    authenticated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<String>,
+    /// RFC 3339. Of the access token, which renews itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+    /// What stands in the way, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    upstream: &'a str,
+}
+
+pub(super) fn status(service: &Service) -> Reply {
+    let status = service.account.status();
+    let upstream = match service.kind {
+        UpstreamKind::CodeAssist => "code-assist",
+        UpstreamKind::GeminiApi => "gemini-api",
+    };
+    let mut reply = json(200, &StatusBody {
+        authenticated: status.signed_in,
+        email: status.email,
+        project_id: status.project,
+        tier: status.tier,
+        expires_at: status.expires_at_ms.and_then(rfc_3339),
+        problem: status.problem,
+        upstream,
+    });
+    reply.add_header("cache-control", "no-store".to_owned());
+    reply
+}
+
+/// `POST /auth/logout`
+#[derive(Serialize)]
+struct LogoutBody {
+    authenticated: bool,
+    /// Whether Google confirmed that the tokens are dead.
+    revoked: bool,
+}
+
+pub(super) fn logout(service: &Service, request: &Request) -> Result<Reply, ApiError> {
+    if is_foreign(request) {
+        let message = "Another site's page may not sign you out.";
+        return Err(ApiError::invalid(403, "cross_site_request", message));
+    }
+    let outcome = service.account.sign_out()?;
+    service.signatures.clear();
+    let revoked = matches!(outcome, SignOut::Revoked);
+    Ok(json(200, &LogoutBody { authenticated: false, revoked }))
+}
+
+/// A web page elsewhere can make a browser post here, but not hide where it is from.
+fn is_foreign(request: &Request) -> bool {
+    let Some(origin) = request.header("origin") else {
+        return false;
+    };
+    let host = request.header("host").unwrap_or_default();
+    origin.split_once("://").is_none_or(|(_, origin)| !origin.eq_ignore_ascii_case(host))
+}
+
+/// Where Google sends the browser back to: the very address that it used to come
+/// here, which Google demands to be loopback (RFC 8252, section 7.3).
+fn redirect_uri(service: &Service, request: &Request) -> Option<String> {
+    let Some(host) = request.header("host") else {
+        let port = service.address.port();
+        return Some(format!("http://127.0.0.1:{port}/auth/callback"));
+    };
+    let url = url::Url::parse(&format!("http://{host}/auth/callback")).ok()?;
+    let is_loopback = match url.host()? {
+        url::Host::Domain(name) => name == "localhost",
+        url::Host::Ipv4(address) => address.is_loopback(),
+        url::Host::Ipv6(address) => address.is_loopback(),
+    };
+    let is_plain = url.username().is_empty() && url.path() == "/auth/callback";
+    (is_loopback && is_plain).then(|| url.into())
+}
+
+fn not_here(service: &Service) -> Reply {
+    let port = service.address.port();
+    Page::new(400, Mood::Bad, "Sign in from the machine itself")
+        .paragraph(
+            "Google sends a sign-in back to this computer's own address only, so it cannot \
+             start from here.",
+        )
+        .paragraph("Run `gemini-proxy login` on the machine of the proxy; it works over SSH.")
+        .paragraph(&format!(
+            "Or run `ssh -L {port}:127.0.0.1:{port}` to that machine and open \
+             `http://127.0.0.1:{port}/auth/login` here."
+        ))
+        .into_reply()
+}
+
+fn success(signed_in: &SignedIn) -> Reply {
+    let who = signed_in.email.as_deref().unwrap_or("your Google account");
+    Page::new(200, Mood::Good, "Authentication successful")
+        .paragraph("You can close this window. Gemini Proxy is ready.")
+        .paragraph(&format!("Signed in as {who}, in the project `{}`.", signed_in.project))
+        .note(TERMS)
+        .into_reply()
+}
+
+fn failure(error: &AccountError) -> Reply {
+    let (status, title) = match error {
+        AccountError::SignIn(SignInError::UnknownState) => (400, "This sign-in is not known"),
+        AccountError::SignIn(SignInError::Denied { .. }) => (403, "Access was not granted"),
+        AccountError::SignIn(SignInError::MissingScope) => (403, "A permission is missing"),
+        AccountError::SignIn(SignInError::NoRefreshToken) => (502, "Google gave no lasting sign-in"),
+        AccountError::SignIn(SignInError::CodeRefused(_)) => (400, "Google did not accept the sign-in"),
+        AccountError::SignIn(SignInError::Unreachable(_) | SignInError::Unavailable { .. })
+        | AccountError::Unreachable(_)
+        | AccountError::Unavailable(_) => (502, "Google could not be asked"),
+        AccountError::Refused(_) => (403, "Google refuses this account"),
+        AccountError::Auth(_) => (500, "The sign-in could not be kept"),
+        _ => (502, "The sign-in failed"),
+    };
+    Page::new(status, Mood::Bad, title)
+        .paragraph(&sentence(&error.to_string()))
+        .button("Try again", "/auth/login")
+        .into_reply()
+}
+
+/// An error's phrase as a sentence.
+fn sentence(phrase: &str) -> String {
+    let mut letters = phrase.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if phrase.ends_with(['.', '!', '?']) || phrase.ends_with(|c: char| c == '/') { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}
+
+fn rfc_3339(milliseconds: u64) -> Option<String> {
+    let milliseconds = i64::try_from(milliseconds).ok()?;
+    let time = jiff::Timestamp::from_millisecond(milliseconds).ok()?;
+    Some(time.to_string())
+}
