@@ -1,4 +1,5 @@
 //! gemini-proxy: talk to Google's Gemini models through the OpenAI API.
+pub mod cli;
 pub mod config;
 pub mod http;
 pub mod models;

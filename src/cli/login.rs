@@ -131,11 +131,12 @@ fn wait_for_pasted(events: Sender<Event>) {
 
 fn pasted(account: &Account, started: &Started, text: &str) -> Option<Outcome> {
     match parse_pasted(text) {
-        Pasted::Code(code) => Some(account.finish_pasted_code(code.reveal(), &started.state)),
+        Pasted::Code(code) => Some(account.finish_with_pasted_code(code.reveal(), &started.state)),
         Pasted::Redirect { code, state } => Some(account.finish_sign_in(code.reveal(), state.reveal())),
-        Pasted::Denied { error, description } => {
-            let state = started.state.reveal();
-            Some(Err(account.sign_in_denied(&error, description.as_deref(), state)))
+        Pasted::Denied { error, description, state } => {
+            let state = state.unwrap_or_else(|| started.state.clone());
+            let denied = account.sign_in_denied(&error, description.as_deref(), state.reveal());
+            Some(Err(denied.into()))
         }
         Pasted::Nonsense => None,
     }

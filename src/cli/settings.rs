@@ -22,6 +22,10 @@ impl BadSetting {
     fn new(name: &str, problem: impl Into<String>) -> Self {
         Self { name: name.to_owned(), problem: problem.into() }
     }
+
+    pub(super) fn no_gemini_api_key() -> Self {
+        Self::new("PROXY_UPSTREAM", "gemini-api needs a key: set GEMINI_API_KEY")
+    }
 }
 
 /// The settings of `serve`, `login`, `logout` and `status`.

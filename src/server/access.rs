@@ -1,8 +1,8 @@
 //! Who may ask: the proxy's own keys, wherever a client puts them.
 
 use super::error::ApiError;
-use super::exchange::Request;
 use crate::secret::Secret;
+use crate::server::transport::exchange::Request;
 
 /// OpenAI's place is the first; the others are Anthropic's, Azure's and Google's.
 const KEY_HEADERS: [&str; 3] = ["x-api-key", "api-key", "x-goog-api-key"];

@@ -11,7 +11,7 @@ use crate::oauth::sign_in::SignInError;
 use crate::oauth::token_source::SignOut;
 use crate::server::transport::exchange::Request;
 use crate::server::transport::writer::Reply;
-use crate::upstream::account::{AccountError, SignedIn};
+use crate::upstream::account::{Account, AccountError, SignedIn};
 
 /// Said once, where someone signs in.
 pub const TERMS: &str = "Know the risk: Google's terms do not allow other programs to use the \
@@ -39,7 +39,7 @@ pub(super) fn welcome(service: &Service) -> Reply {
             .note(TERMS),
     };
     match status.problem {
-        Some(problem) if service.kind == UpstreamKind::CodeAssist => page.paragraph(&problem),
+        Some(problem) if service.kind == UpstreamKind::CodeAssist => page.paragraph(&sentence(&problem)),
         _ => page,
     }
     .into_reply()
@@ -64,36 +64,47 @@ pub(super) fn login(service: &Service, request: &Request) -> Reply {
             ];
             Reply::Whole { status: 302, headers, body: Vec::new() }
         }
-        Err(error) => failure(&error),
+        Err(error) => failure(&error, Some("/auth/login")).into_reply(),
     }
 }
 
 /// `GET /auth/callback`: back from Google.
 pub(super) fn callback(service: &Service, request: &Request) -> Reply {
-    let query = request.query.as_deref().unwrap_or_default();
+    let outcome = finish(&service.account, request);
+    match &outcome {
+        Ok(signed_in) => {
+            // Another account's signatures are of no use.
+            service.signatures.clear();
+            log::info!("signed in to Google, project {}", signed_in.project);
+        }
+        Err(error) => log::warn!("sign-in failed: {error}"),
+    }
+    page_of(&outcome, Some("/auth/login")).into_reply()
+}
+
+/// Ends the sign-in that this redirect belongs to.
+pub(super) fn finish(account: &Account, redirect: &Request) -> Result<SignedIn, AccountError> {
+    let query = redirect.query.as_deref().unwrap_or_default();
     let field = |name: &str| {
         let mut fields = url::form_urlencoded::parse(query.as_bytes());
         fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     };
     let state = field("state").unwrap_or_default();
-    let outcome = match (field("error"), field("code")) {
+    match (field("error"), field("code")) {
         (Some(error), _) => {
             let description = field("error_description");
-            Err(service.account.sign_in_denied(&error, description.as_deref(), &state))
+            Err(account.sign_in_denied(&error, description.as_deref(), &state).into())
         }
-        (None, Some(code)) => service.account.finish_sign_in(&code, &state),
+        (None, Some(code)) => account.finish_sign_in(&code, &state),
         (None, None) => Err(SignInError::UnknownState.into()),
-    };
+    }
+}
+
+/// What the person sees who signed in, or tried to. `again`: where to try again.
+pub(super) fn page_of(outcome: &Result<SignedIn, AccountError>, again: Option<&str>) -> Page {
     match outcome {
-        Ok(signed_in) => {
-            service.signatures.clear();
-            log::info!("signed in to Google, project {}", signed_in.project);
-            success(&signed_in)
-        }
-        Err(error) => {
-            log::warn!("sign-in failed: {error}");
-            failure(&error)
-        }
+        Ok(signed_in) => success(signed_in),
+        Err(error) => failure(error, again),
     }
 }
 
@@ -196,16 +207,15 @@ fn not_here(service: &Service) -> Reply {
         .into_reply()
 }
 
-fn success(signed_in: &SignedIn) -> Reply {
+fn success(signed_in: &SignedIn) -> Page {
     let who = signed_in.email.as_deref().unwrap_or("your Google account");
     Page::new(200, Mood::Good, "Authentication successful")
         .paragraph("You can close this window. Gemini Proxy is ready.")
         .paragraph(&format!("Signed in as {who}, in the project `{}`.", signed_in.project))
         .note(TERMS)
-        .into_reply()
 }
 
-fn failure(error: &AccountError) -> Reply {
+fn failure(error: &AccountError, again: Option<&str>) -> Page {
     let (status, title) = match error {
         AccountError::SignIn(SignInError::UnknownState) => (400, "This sign-in is not known"),
         AccountError::SignIn(SignInError::Denied { .. }) => (403, "Access was not granted"),
@@ -219,10 +229,11 @@ fn failure(error: &AccountError) -> Reply {
         AccountError::Auth(_) => (500, "The sign-in could not be kept"),
         _ => (502, "The sign-in failed"),
     };
-    Page::new(status, Mood::Bad, title)
-        .paragraph(&sentence(&error.to_string()))
-        .button("Try again", "/auth/login")
-        .into_reply()
+    let page = Page::new(status, Mood::Bad, title).paragraph(&sentence(&error.to_string()));
+    match again {
+        Some(href) => page.button("Try again", href),
+        None => page.paragraph("The terminal says how to go on."),
+    }
 }
 
 /// An error's phrase as a sentence.

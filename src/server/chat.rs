@@ -5,9 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Service;
 use super::body;
 use super::error::ApiError;
-use super::exchange::Request;
-use super::signatures::SharedSignatures;
-use super::writer::{More, Reply, Source};
+use crate::server::transport::exchange::Request;
+use crate::server::transport::writer::{More, Reply, Source};
 use crate::translate::reply::Reader;
 use crate::translate::{self, Rejection, Stamp, StreamTranslator, Translated};
 use crate::upstream::{EventStream, UpstreamError};
@@ -55,11 +54,13 @@ fn whole(
 ) -> Result<Reply, ApiError> {
     let fails = |error| ApiError::upstream(error, &stamp.model);
     let answer = service.upstream.generate(&stamp.model, &translated.request).map_err(fails)?;
-    let headers = ignored_header(&translated.ignored);
+    let ignored = ignored_header(&translated.ignored);
     let reader = reader(service, translated, stamp);
     let completion = translate::response(answer.read().map_err(fails)?, reader, stamp)?;
     let mut reply = super::json(200, &completion);
-    reply.add_headers(headers);
+    for (name, value) in ignored {
+        reply.add_header(name, value);
+    }
     Ok(reply)
 }
 
@@ -91,7 +92,7 @@ fn stream(
 }
 
 fn reader(service: &Service, translated: Translated<'_>, stamp: &Stamp) -> Reader {
-    let signatures: SharedSignatures = service.signatures.clone();
+    let signatures = service.signatures.clone();
     Reader::new(stamp.clone(), translated.names, translated.one_call_only, signatures)
 }
 

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use super::writer::Reply;
+use crate::server::transport::writer::Reply;
 use crate::http::HttpError;
 use crate::models;
+use crate::oauth::AuthError;
 use crate::translate::{Rejection, Unfinished};
 use crate::upstream::account::AccountError;
+use crate::upstream::refusal::OnboardingRefusal;
 use crate::upstream::{GoogleError, UpstreamError, Verdict};
 use crate::wire::openai::{ErrorBody, ErrorDetail};
 
@@ -177,7 +179,7 @@ impl ApiError {
                 Self::new(401, "authentication_error", "not_signed_in", message)
             }
             Verdict::Denied => {
-                let message = crate::upstream::account::explain_denial(error);
+                let message = OnboardingRefusal::from_google(error, None).to_string();
                 Self::new(403, "permission_error", "google_account_action_required", message)
             }
             Verdict::RateLimited { retry_after } => {
@@ -238,6 +240,23 @@ impl From<Unfinished> for ApiError {
             Unfinished::Empty { .. } => "upstream_invalid_response",
         };
         Self::server(502, code, format!("{unfinished}."))
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        let message = format!("{error}.");
+        match error {
+            AccountError::Refused(_) => {
+                Self::new(403, "permission_error", "google_account_action_required", message)
+            }
+            AccountError::Auth(AuthError::Unreachable(_) | AuthError::Unavailable { .. })
+            | AccountError::Unreachable(_)
+            | AccountError::Unavailable(_) => Self::server(502, "upstream_error", message),
+            AccountError::Auth(AuthError::Store(_)) => Self::server(500, "internal_error", message),
+            // SDKs do not retry a 401; they would retry every 5xx in vain.
+            _ => Self::new(401, "authentication_error", "not_signed_in", message),
+        }
     }
 }
 

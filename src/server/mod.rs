@@ -1,15 +1,179 @@
-//! How clients ask us: the listener, the threads that answer, what goes over the wire.
+//! How clients ask us: the OpenAI API, sign-in and health.
 //!
-//! The transport is tiny_http, and only this floor knows it. A request takes this way:
-//! [`listener`] binds and starts; `sentinel` keeps tiny_http accepting and takes its
-//! requests; `workers` finds a thread; `intake` checks and reads; `exchange` asks the
-//! [`listener::Handler`]; [`writer`] sends its [`writer::Reply`].
-pub mod exchange;
-pub mod listener;
-pub mod panics;
-pub mod writer;
+//! A request takes this way: `transport` reads it and finds it a thread;
+//! [`Service`] routes it and checks its key; a handler (`chat`, `models`,
+//! `auth`) makes a reply of it; `transport` writes that. Every failure becomes
+//! what the client sees in `error`.
 
-mod descriptors;
-mod intake;
-mod sentinel;
-mod workers;
+pub mod transport;
+
+mod access;
+mod auth;
+mod body;
+mod chat;
+mod error;
+mod models;
+mod page;
+pub mod redirect;
+mod router;
+mod signatures;
+
+pub use auth::TERMS;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::config::{Config, UpstreamKind};
+use crate::secret::Secret;
+use crate::server::error::ApiError;
+use crate::server::models::OfferedModels;
+use crate::server::router::Route;
+use crate::server::signatures::SignatureCache;
+use crate::server::transport::exchange::Request;
+use crate::server::transport::listener::{Handler, Refusal};
+use crate::server::transport::writer::Reply;
+use crate::upstream::Upstream;
+use crate::upstream::account::Account;
+
+/// The proxy, as its clients see it.
+pub struct Service {
+    upstream: Upstream,
+    kind: UpstreamKind,
+    account: Arc<Account>,
+    api_keys: Vec<Secret>,
+    signatures: Arc<SignatureCache>,
+    offered: OfferedModels,
+    /// Where it listens.
+    address: SocketAddr,
+}
+
+impl Service {
+    pub fn new(
+        config: &Config,
+        upstream: Upstream,
+        account: Arc<Account>,
+        address: SocketAddr,
+    ) -> Self {
+        Self {
+            upstream,
+            kind: config.upstream,
+            account,
+            api_keys: config.api_keys.clone(),
+            signatures: Arc::new(SignatureCache::new()),
+            offered: OfferedModels::default(),
+            address,
+        }
+    }
+
+    fn route(&self, route: &Route, request: &mut Request) -> Result<Reply, ApiError> {
+        if !route.allows(&request.method) {
+            let message = format!("{} is not allowed here; use {}.", request.method, route.methods());
+            return Err(ApiError::invalid(405, "method_not_allowed", message)
+                .header("allow", route.methods()));
+        }
+        if route.is_guarded() {
+            access::check(request, &self.api_keys)?;
+        }
+        match route {
+            Route::ChatCompletions => chat::create(self, request),
+            Route::Models => Ok(models::list(self)),
+            Route::Model(id) => models::retrieve(self, id),
+            Route::Health => Ok(json(200, &Health { status: "ok" })),
+            Route::Welcome => Ok(auth::welcome(self)),
+            Route::AuthLogin => Ok(auth::login(self, request)),
+            Route::AuthCallback => Ok(auth::callback(self, request)),
+            Route::AuthStatus => Ok(auth::status(self)),
+            Route::AuthLogout => auth::logout(self, request),
+            Route::Unsupported => Err(unsupported(request)),
+            Route::Unknown => {
+                let message = format!("Unknown request URL: {} {}.", request.method, request.path);
+                Err(ApiError::invalid(404, "unknown_url", message))
+            }
+        }
+    }
+}
+
+impl Handler for Service {
+    fn answer(&self, request: &mut Request) -> Reply {
+        let begun = Instant::now();
+        let id = request_id();
+        let (method, path) = (request.method.clone(), request.path.clone());
+        let mut reply = self.route(&Route::of(&path), request).unwrap_or_else(|error| {
+            log::info!("{id} {method} {path}: {}", error.message());
+            error.into_reply()
+        });
+        log::info!("{id} {method} {path} {} {} ms", reply.status(), begun.elapsed().as_millis());
+        reply.add_header("x-request-id", id);
+        reply
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Reply {
+        let error = match refusal {
+            Refusal::MalformedFraming(what) => ApiError::invalid(
+                400,
+                "malformed_request",
+                format!("The request is not well-formed HTTP: {what}."),
+            ),
+            Refusal::BodyTooLarge { limit } => ApiError::invalid(
+                413,
+                "request_too_large",
+                format!("The body is larger than the {limit} bytes that this proxy accepts."),
+            ),
+            Refusal::BodyIncomplete => ApiError::invalid(
+                400,
+                "incomplete_body",
+                "The connection ended before the body was complete.",
+            ),
+            Refusal::Overloaded => ApiError::overloaded(),
+            Refusal::Panicked => ApiError::internal(),
+        };
+        let mut reply = error.into_reply();
+        reply.add_header("x-request-id", request_id());
+        reply
+    }
+
+    fn is_light(&self, path: &str) -> bool {
+        matches!(Route::of(path), Route::Health | Route::AuthStatus)
+    }
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+fn unsupported(request: &Request) -> ApiError {
+    let message = if request.path.ends_with("/embeddings") {
+        "Embeddings are not available here; configure a separate embeddings provider.".to_owned()
+    } else {
+        format!("{} is a part of OpenAI's API that this proxy does not offer.", request.path)
+    };
+    ApiError::invalid(404, "endpoint_not_supported", message)
+}
+
+/// `req_` and 32 hexadecimal digits. Names the request in the log and to the client.
+fn request_id() -> String {
+    let mut bytes = [0; 16];
+    // Without randomness the id is not unique, but the request can still be served.
+    if getrandom::fill(&mut bytes).is_err() {
+        log::warn!("the system has no random numbers");
+    }
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("req_{digits}")
+}
+
+fn json(status: u16, value: &impl Serialize) -> Reply {
+    match serde_json::to_vec(value) {
+        Ok(body) => {
+            let headers = vec![("content-type", "application/json".to_owned())];
+            Reply::Whole { status, headers, body }
+        }
+        Err(error) => {
+            log::error!("a reply cannot be written as JSON: {error}");
+            ApiError::internal().into_reply()
+        }
+    }
+}

@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::ApiError;
-use super::writer::Reply;
 use super::{Service, json};
 use crate::models::{self, MODELS};
+use crate::server::transport::writer::Reply;
 use crate::upstream::OfferedModel;
 use crate::wire::openai::{Model, ModelList};
 

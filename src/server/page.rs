@@ -52,31 +52,39 @@ impl Page {
     }
 
     pub(super) fn into_reply(self) -> Reply {
+        let (headers, html) = (self.headers(), self.html());
+        Reply::Whole { status: self.status, headers, body: html.into_bytes() }
+    }
+
+    pub(super) fn html(&self) -> String {
         let (mood, mark) = match self.mood {
             Mood::Good => ("good", "✓"),
             Mood::Bad => ("bad", "!"),
             Mood::Calm => ("calm", "i"),
         };
         // The content comes last: nothing in it is looked at again.
-        let html = LAYOUT
+        LAYOUT
             .replace("{{style}}", STYLE)
             .replace("{{mood}}", mood)
             .replace("{{mark}}", mark)
             .replace("{{title}}", &self.title)
-            .replace("{{content}}", &self.content);
+            .replace("{{content}}", &self.content)
+    }
+
+    /// Strict: a page of ours loads nothing and is framed by nobody.
+    pub(super) fn headers(&self) -> Vec<(&'static str, String)> {
         let style = STANDARD.encode(Sha256::digest(STYLE));
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; \
              frame-ancestors 'none'"
         );
-        let headers = vec![
+        vec![
             ("content-type", "text/html; charset=utf-8".to_owned()),
             ("content-security-policy", policy),
             ("cache-control", "no-store".to_owned()),
             ("referrer-policy", "no-referrer".to_owned()),
             ("x-content-type-options", "nosniff".to_owned()),
-        ];
-        Reply::Whole { status: self.status, headers, body: html.into_bytes() }
+        ]
     }
 }
 

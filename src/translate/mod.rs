@@ -45,7 +45,7 @@ impl Rejection {
         }
     }
 
-    fn missing(param: impl Into<String>) -> Self {
+    pub fn missing(param: impl Into<String>) -> Self {
         let param = param.into();
         let message = format!("Missing required parameter: '{param}'.");
         Self::new("missing_required_parameter", param, message)

@@ -14,8 +14,9 @@ use crate::oauth::token_source::{SignOut, TokenSource};
 use crate::oauth::{AccessToken, AuthError};
 use crate::secret::Secret;
 use crate::upstream::onboarding::{
-    Onboarding, OnboardingError, OnboardingRefusal, Patience, Provisioned,
+    Onboarding, OnboardingError, Patience, Provisioned,
 };
+use crate::upstream::refusal::OnboardingRefusal;
 
 /// A refusal, or a project that has just been found, is not asked about again
 /// for so long; the Gemini CLI's figure.

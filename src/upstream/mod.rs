@@ -6,6 +6,7 @@ mod event_stream;
 mod gemini_api;
 mod google_error;
 mod onboarding;
+pub mod refusal;
 mod verdict;
 
 pub use code_assist::{CodeAssist, default_user_agent};

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use gemini_proxy::server::listener::Limits;
+use gemini_proxy::server::transport::listener::Limits;
 
 use crate::client::{Client, PATIENCE, request};
 use crate::server::Server;

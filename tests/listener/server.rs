@@ -9,9 +9,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, Once};
 use std::thread;
 
-use gemini_proxy::server::exchange::Request;
-use gemini_proxy::server::listener::{Handler, Limits, Listener, Refusal};
-use gemini_proxy::server::writer::{More, Reply, Source};
+use gemini_proxy::server::transport::exchange::Request;
+use gemini_proxy::server::transport::listener::{Handler, Limits, Listener, Refusal};
+use gemini_proxy::server::transport::writer::{More, Reply, Source};
 
 use crate::client::{Client, PATIENCE};
 

@@ -1,6 +1,6 @@
 //! From what Google says about an account to what is to be done. Pure.
 
-use crate::upstream::onboarding::refusal::OnboardingRefusal;
+use crate::upstream::refusal::OnboardingRefusal;
 use crate::wire::provisioning::{LoadCodeAssistResponse, Operation, Project, Tier};
 
 pub(super) const STANDARD_TIER: &str = "standard-tier";

@@ -2,7 +2,6 @@
 //! accounts that are new to Code Assist. Speaks; `decision.rs` decides.
 
 mod decision;
-mod refusal;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,7 +18,7 @@ use crate::wire::provisioning::{
 };
 
 pub use decision::{Decision, Enrolment, Provisioned, decide};
-pub use refusal::{OnboardingRefusal, Reason};
+use crate::upstream::refusal::OnboardingRefusal;
 
 const VERSION: &str = "v1internal";
 

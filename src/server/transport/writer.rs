@@ -28,6 +28,20 @@ pub enum Reply {
     },
 }
 
+impl Reply {
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Whole { status, .. } => *status,
+            Self::Stream { .. } => 200,
+        }
+    }
+
+    pub fn add_header(&mut self, name: &'static str, value: String) {
+        let (Self::Whole { headers, .. } | Self::Stream { headers, .. }) = self;
+        headers.push((name, value));
+    }
+}
+
 /// Where a streamed reply comes from. Dropped as soon as the client is found to have
 /// left, which is the sign to cancel the work behind it.
 pub trait Source: Send {

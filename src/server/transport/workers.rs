@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use tiny_http::Request;
 
-use crate::server::exchange::{self, Aftermath};
-use crate::server::listener::{Handler, Limits, Refusal};
+use crate::server::transport::exchange::{self, Aftermath};
+use crate::server::transport::listener::{Handler, Limits, Refusal};
 
 /// How long a thread waits for work before it ends.
 const IDLE: Duration = Duration::from_secs(10);

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::server::descriptors;
-use crate::server::exchange::Request;
-use crate::server::sentinel::Sentinel;
-use crate::server::workers::Pool;
-use crate::server::writer::Reply;
+use crate::server::transport::descriptors;
+use crate::server::transport::exchange::Request;
+use crate::server::transport::sentinel::Sentinel;
+use crate::server::transport::workers::Pool;
+use crate::server::transport::writer::Reply;
 
 /// Connections that may wait for the accept thread. The 128 of the standard library
 /// make a burst of 512 clients repeat their SYN after a second.

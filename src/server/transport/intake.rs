@@ -7,8 +7,8 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use crate::server::exchange::{Request, split_target};
-use crate::server::listener::Refusal;
+use crate::server::transport::exchange::{Request, split_target};
+use crate::server::transport::listener::Refusal;
 
 /// How many bytes of a body that nobody wants are read so that the connection stays in
 /// step, or at least the refusal arrives. tiny_http allocates the unread rest of a

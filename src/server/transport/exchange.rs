@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tiny_http::{Header, Response, StatusCode};
 
-use crate::server::intake::{self, Fault, MAX_DRAINED_BYTES};
-use crate::server::listener::{Handler, Refusal};
-use crate::server::writer::{self, Reply, Terms};
+use crate::server::transport::intake::{self, Fault, MAX_DRAINED_BYTES};
+use crate::server::transport::listener::{Handler, Refusal};
+use crate::server::transport::writer::{self, Reply, Terms};
 
 /// A request with its whole body.
 #[derive(Debug)]

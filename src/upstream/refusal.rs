@@ -142,7 +142,7 @@ impl OnboardingRefusal {
     }
 
     /// Google's answer to a provisioning request for `project`.
-    pub(super) fn from_google(error: &GoogleError, project: Option<&str>) -> Self {
+    pub fn from_google(error: &GoogleError, project: Option<&str>) -> Self {
         let said = error.message.clone();
         let link = error.links.first().map(|link| link.url.clone());
         let metadata = |name: &str| error.metadata.get(name).cloned();

@@ -22,9 +22,9 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::server::descriptors::Reserve;
-use crate::server::exchange;
-use crate::server::workers::Pool;
+use crate::server::transport::descriptors::Reserve;
+use crate::server::transport::exchange;
+use crate::server::transport::workers::Pool;
 
 /// Between pokes while clients come, and when none came for [`QUIET_AFTER`]. Must stay
 /// far below the listener's receive timeout, which ends `accept`, too.

@@ -1,0 +1,15 @@
+//! HTTP with clients: the listener, the threads that answer, what goes over the wire.
+//!
+//! The transport is tiny_http, and only this folder knows it. A request takes this way:
+//! [`listener`] binds and starts; `sentinel` keeps tiny_http accepting and takes its
+//! requests; `workers` finds a thread; `intake` checks and reads; `exchange` asks the
+//! [`listener::Handler`]; [`writer`] sends its [`writer::Reply`].
+pub mod exchange;
+pub mod listener;
+pub mod panics;
+pub mod writer;
+
+mod descriptors;
+mod intake;
+mod sentinel;
+mod workers;
