@@ -35,7 +35,6 @@ pub struct Account {
     configured: Option<String>,
     sign_ins: SignIns,
     tokens: TokenSource,
-    patience: Patience,
     /// Held by the one who asks Google for the project.
     turn: Mutex<()>,
     last: Mutex<Option<Attempt>>,
@@ -114,7 +113,6 @@ impl Account {
             user_agent: config.user_agent.clone().unwrap_or_else(default_user_agent),
             configured: config.project.clone().filter(|project| !project.is_empty()),
             sign_ins: SignIns::new(config),
-            patience: Patience::default(),
             turn: Mutex::new(()),
             last: Mutex::new(None),
         }
@@ -314,7 +312,7 @@ impl Account {
             base: &self.code_assist,
             user_agent: &self.user_agent,
             project: self.configured.as_deref(),
-            patience: self.patience,
+            patience: Patience::default(),
         };
         match onboarding.run(&account.access_token) {
             Err(OnboardingError::Unauthenticated { .. }) => {
