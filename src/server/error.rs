@@ -9,7 +9,7 @@ use crate::models;
 use crate::oauth::AuthError;
 use crate::translate::{Rejection, Unfinished};
 use crate::upstream::account::AccountError;
-use crate::upstream::refusal::OnboardingRefusal;
+use crate::upstream::refusal::AccountRefusal;
 use crate::upstream::{GoogleError, UpstreamError, Verdict};
 use crate::wire::openai::{ErrorBody, ErrorDetail};
 
@@ -179,7 +179,7 @@ impl ApiError {
                 Self::new(401, "authentication_error", "not_signed_in", message)
             }
             Verdict::Denied => {
-                let message = OnboardingRefusal::from_google(error, None).to_string();
+                let message = AccountRefusal::from_google(error, None).to_string();
                 Self::new(403, "permission_error", "google_account_action_required", message)
             }
             Verdict::RateLimited { retry_after } => {

@@ -16,7 +16,7 @@ use crate::secret::Secret;
 use crate::upstream::onboarding::{
     Onboarding, OnboardingError, Patience, Provisioned,
 };
-use crate::upstream::refusal::OnboardingRefusal;
+use crate::upstream::refusal::AccountRefusal;
 
 /// A refusal, or a project that has just been found, is not asked about again
 /// for so long; the Gemini CLI's figure.
@@ -89,7 +89,7 @@ pub enum AccountError {
     Import(#[from] ImportError),
     /// Google will not let this account work. Trying again does not help.
     #[error(transparent)]
-    Refused(OnboardingRefusal),
+    Refused(AccountRefusal),
     /// A new token was refused, too.
     #[error(
         "Google does not accept this account's tokens ({said}); sign in again: open /auth/login in \

@@ -6,7 +6,7 @@ use crate::wire::provisioning::IneligibleTier;
 
 /// Only the account's owner, or their administrator, can mend these.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OnboardingRefusal {
+pub enum AccountRefusal {
     #[error(
         "Google refuses Code Assist to personal accounts since 18 June 2026{}; the ways out: set \
          GEMINI_API_KEY to a key of the official Gemini API, from \
@@ -109,7 +109,7 @@ pub enum OnboardingRefusal {
          page ticked", all_said(&[said])
     )]
     MissingScope { said: String },
-    #[error("Google refuses to set up this account (HTTP {status}){}", all_said(&[said]))]
+    #[error("Google refuses this account (HTTP {status}){}", all_said(&[said]))]
     Declined { status: u16, said: String },
 }
 
@@ -121,7 +121,7 @@ pub struct Reason {
     pub message: String,
 }
 
-impl OnboardingRefusal {
+impl AccountRefusal {
     /// The account may not have these tiers, and was offered no other.
     pub(super) fn ineligible(tiers: &[IneligibleTier]) -> Self {
         let is_unsupported =
@@ -291,7 +291,7 @@ mod tests {
         message: &str,
         reason: &str,
         project: Option<&str>,
-    ) -> OnboardingRefusal {
+    ) -> AccountRefusal {
         let body = serde_json::json!({ "error": { "message": message, "details": [
             { "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "metadata": {
                 "activationUrl": "https://activate.example",
@@ -300,7 +300,7 @@ mod tests {
             }},
         ]}});
         let error = GoogleError::parse(status, body.to_string().as_bytes());
-        OnboardingRefusal::from_google(&error, project)
+        AccountRefusal::from_google(&error, project)
     }
 
     #[test]
@@ -326,23 +326,23 @@ mod tests {
         let of = |message| refusal(403, message, "", None);
         assert!(matches!(
             of("You must be a named user on your organization's subscription"),
-            OnboardingRefusal::NotNamed { .. }
+            AccountRefusal::NotNamed { .. }
         ));
         assert!(matches!(
             of("Your current account is not eligible for Gemini Code Assist in X"),
-            OnboardingRefusal::Ineligible { .. }
+            AccountRefusal::Ineligible { .. }
         ));
         assert!(matches!(
             of("The caller does not have permission"),
-            OnboardingRefusal::MissingRole { .. }
+            AccountRefusal::MissingRole { .. }
         ));
         assert!(matches!(
             refusal(400, "Request contains an invalid argument.", "", None),
-            OnboardingRefusal::DoubtfulProject { .. }
+            AccountRefusal::DoubtfulProject { .. }
         ));
         assert!(matches!(
             of("No."),
-            OnboardingRefusal::Declined { status: 403, .. }
+            AccountRefusal::Declined { status: 403, .. }
         ));
     }
 
@@ -351,12 +351,12 @@ mod tests {
         let of = |status, project| refusal(status, "No.", "", Some(project));
         assert_eq!(
             of(403, "cloudshell-gca"),
-            OnboardingRefusal::CloudShellProject
+            AccountRefusal::CloudShellProject
         );
         assert_ne!(
             of(400, "cloudshell-gca"),
-            OnboardingRefusal::CloudShellProject
+            AccountRefusal::CloudShellProject
         );
-        assert_ne!(of(403, "acme"), OnboardingRefusal::CloudShellProject);
+        assert_ne!(of(403, "acme"), AccountRefusal::CloudShellProject);
     }
 }

@@ -8,6 +8,7 @@ pub mod code_assist;
 pub mod gemini;
 pub mod google_oauth;
 pub mod openai;
+pub mod provisioning;
 pub mod sse;
 
 use std::borrow::Cow;

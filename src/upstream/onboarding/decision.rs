@@ -1,6 +1,6 @@
 //! From what Google says about an account to what is to be done. Pure.
 
-use crate::upstream::refusal::OnboardingRefusal;
+use crate::upstream::refusal::AccountRefusal;
 use crate::wire::provisioning::{LoadCodeAssistResponse, Operation, Project, Tier};
 
 pub(super) const STANDARD_TIER: &str = "standard-tier";
@@ -19,7 +19,7 @@ pub enum Decision {
     /// `onboardUser`
     Enrol(Enrolment),
     /// Nothing can be done from here.
-    Refuse(OnboardingRefusal),
+    Refuse(AccountRefusal),
 }
 
 /// Where the account works.
@@ -73,7 +73,7 @@ pub(super) fn after_enrolment(
     enrolment: &Enrolment,
     account: &LoadCodeAssistResponse,
     configured: Option<&str>,
-) -> Result<Provisioned, OnboardingRefusal> {
+) -> Result<Provisioned, AccountRefusal> {
     let response = operation.response.as_ref();
     let given = response.and_then(|response| response.cloudaicompanion_project.as_ref());
     match given.and_then(Project::id).or(configured) {
@@ -104,11 +104,11 @@ fn on_board(
     })
 }
 
-fn validation_required(account: &LoadCodeAssistResponse) -> Option<OnboardingRefusal> {
+fn validation_required(account: &LoadCodeAssistResponse) -> Option<AccountRefusal> {
     account.ineligible_tiers.iter().find_map(|tier| {
         let is_asked = tier.reason_code.as_deref() == Some("VALIDATION_REQUIRED");
         let link = tier.validation_url.as_ref()?;
-        (is_asked && !link.is_empty()).then(|| OnboardingRefusal::ValidationRequired {
+        (is_asked && !link.is_empty()).then(|| AccountRefusal::ValidationRequired {
             said: tier.reason_message.clone().unwrap_or_default(),
             link: Some(link.clone()),
             learn_more: tier.validation_learn_more_url.clone(),
@@ -116,11 +116,11 @@ fn validation_required(account: &LoadCodeAssistResponse) -> Option<OnboardingRef
     })
 }
 
-fn no_project(account: &LoadCodeAssistResponse) -> OnboardingRefusal {
+fn no_project(account: &LoadCodeAssistResponse) -> AccountRefusal {
     if account.ineligible_tiers.is_empty() {
-        OnboardingRefusal::ProjectRequired
+        AccountRefusal::ProjectRequired
     } else {
-        OnboardingRefusal::ineligible(&account.ineligible_tiers)
+        AccountRefusal::ineligible(&account.ineligible_tiers)
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
         })
     }
 
-    fn refused(account: &str, configured: Option<&str>) -> OnboardingRefusal {
+    fn refused(account: &str, configured: Option<&str>) -> AccountRefusal {
         match decided(account, configured) {
             Decision::Refuse(refusal) => refusal,
             other => panic!("{account} led to {other:?}"),
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(decided(given, Some("mine")), work("googles", label));
         let none = r#"{"currentTier":{"id":"standard-tier"}}"#;
         assert_eq!(decided(none, Some("mine")), work("mine", "standard-tier"));
-        assert_eq!(refused(none, None), OnboardingRefusal::ProjectRequired);
+        assert_eq!(refused(none, None), AccountRefusal::ProjectRequired);
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
             decided(standard, Some("mine")),
             enrol("standard-tier", Some("mine"))
         );
-        assert_eq!(refused(standard, None), OnboardingRefusal::ProjectRequired);
+        assert_eq!(refused(standard, None), AccountRefusal::ProjectRequired);
     }
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
                 decided(account, Some("mine")),
                 enrol("legacy-tier", Some("mine"))
             );
-            assert_eq!(refused(account, None), OnboardingRefusal::ProjectRequired);
+            assert_eq!(refused(account, None), AccountRefusal::ProjectRequired);
         }
     }
 
@@ -225,7 +225,7 @@ mod tests {
         let refusal = refused(account, None);
         assert!(matches!(
             refusal,
-            OnboardingRefusal::UnsupportedClient { .. }
+            AccountRefusal::UnsupportedClient { .. }
         ));
         let text = refusal.to_string();
         for part in [
@@ -272,7 +272,7 @@ mod tests {
         let account = r#"{"ineligibleTiers":[{"reasonCode":"VALIDATION_REQUIRED",
             "reasonMessage":"Verify it is you.","validationUrl":""}]}"#;
         let refusal = refused(account, None);
-        assert!(matches!(refusal, OnboardingRefusal::Ineligible { .. }));
+        assert!(matches!(refusal, AccountRefusal::Ineligible { .. }));
     }
 
     #[test]
@@ -289,6 +289,6 @@ mod tests {
         assert_eq!(after(other, Some("mine")).unwrap().project, "other");
         let empty = r#"{"done":true,"response":{}}"#;
         assert_eq!(after(empty, Some("mine")).unwrap().project, "mine");
-        assert_eq!(after(empty, None), Err(OnboardingRefusal::ProjectRequired));
+        assert_eq!(after(empty, None), Err(AccountRefusal::ProjectRequired));
     }
 }

@@ -18,7 +18,7 @@ use crate::wire::provisioning::{
 };
 
 pub use decision::{Decision, Enrolment, Provisioned, decide};
-use crate::upstream::refusal::OnboardingRefusal;
+use crate::upstream::refusal::AccountRefusal;
 
 const VERSION: &str = "v1internal";
 
@@ -62,7 +62,7 @@ impl Default for Patience {
 pub enum OnboardingError {
     /// Only the user can mend this.
     #[error(transparent)]
-    Refused(OnboardingRefusal),
+    Refused(AccountRefusal),
     /// The access token is not accepted; one more try with a new one is due.
     #[error("Google does not accept the access token: {said}")]
     Unauthenticated { said: String },
@@ -89,7 +89,7 @@ impl Onboarding<'_> {
             && project.bytes().all(|byte| byte.is_ascii_digit())
         {
             let project = project.to_owned();
-            return Err(OnboardingRefusal::ProjectNumber { project }.into());
+            return Err(AccountRefusal::ProjectNumber { project }.into());
         }
         let account = self.load(token)?;
         match decide(&account, self.project) {
@@ -115,7 +115,7 @@ impl Onboarding<'_> {
             Ok(account) => account.ok_or(OnboardingError::Unintelligible { method: METHOD }),
             // Behind VPC Service Controls the question itself is forbidden, and
             // only licensed accounts live there.
-            Err(OnboardingError::Refused(OnboardingRefusal::SecurityPolicy { .. })) => {
+            Err(OnboardingError::Refused(AccountRefusal::SecurityPolicy { .. })) => {
                 Ok(LoadCodeAssistResponse {
                     current_tier: Some(Tier {
                         id: Some(decision::STANDARD_TIER.to_owned()),
@@ -251,7 +251,7 @@ impl Onboarding<'_> {
         match error.http_status {
             401 => OnboardingError::Unauthenticated { said },
             status @ (408 | 429 | 499..) => OnboardingError::Unavailable { status, said },
-            _ => OnboardingRefusal::from_google(error, self.project).into(),
+            _ => AccountRefusal::from_google(error, self.project).into(),
         }
     }
 }
@@ -263,8 +263,8 @@ impl OnboardingError {
     }
 }
 
-impl From<OnboardingRefusal> for OnboardingError {
-    fn from(refusal: OnboardingRefusal) -> Self {
+impl From<AccountRefusal> for OnboardingError {
+    fn from(refusal: AccountRefusal) -> Self {
         Self::Refused(refusal)
     }
 }
@@ -273,10 +273,10 @@ impl From<OnboardingRefusal> for OnboardingError {
 /// refusal to enrol it.
 fn with_reasons(error: OnboardingError, account: &LoadCodeAssistResponse) -> OnboardingError {
     match error {
-        OnboardingError::Refused(OnboardingRefusal::Declined { .. })
+        OnboardingError::Refused(AccountRefusal::Declined { .. })
             if !account.ineligible_tiers.is_empty() =>
         {
-            OnboardingRefusal::ineligible(&account.ineligible_tiers).into()
+            AccountRefusal::ineligible(&account.ineligible_tiers).into()
         }
         error => error,
     }
@@ -464,7 +464,7 @@ mod tests {
         let missing = run(&google, None).unwrap_err();
         assert!(matches!(
             missing,
-            OnboardingError::Refused(OnboardingRefusal::ProjectRequired)
+            OnboardingError::Refused(AccountRefusal::ProjectRequired)
         ));
     }
 
