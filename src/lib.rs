@@ -6,6 +6,7 @@ pub mod models;
 pub mod oauth;
 pub mod secret;
 pub mod server;
+pub mod simulator;
 pub mod translate;
 pub mod upstream;
 pub mod wire;

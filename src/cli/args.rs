@@ -54,10 +54,12 @@ pub(super) fn parse(
             Long("upstream") => flags.upstream = Some(parser.value()?.string()?),
             Long("no-browser") => login.no_browser = true,
             Long("import") => {
-                login.import = Some(match parser.optional_value().or_else(|| next_value(&mut parser)) {
-                    Some(path) => Import::File(path.into()),
-                    None => Import::OfGeminiCli,
-                });
+                login.import = Some(
+                    match parser.optional_value().or_else(|| next_value(&mut parser)) {
+                        Some(path) => Import::File(path.into()),
+                        None => Import::OfGeminiCli,
+                    },
+                );
             }
             Value(name) if command.is_none() => command = Some(name.string()?),
             other => return Err(other.unexpected()),
@@ -92,7 +94,11 @@ mod tests {
     use super::*;
 
     fn parsed(line: &str) -> Result<(Command, Flags), lexopt::Error> {
-        parse(std::iter::once("gemini-proxy").chain(line.split_whitespace()).map(OsString::from))
+        parse(
+            std::iter::once("gemini-proxy")
+                .chain(line.split_whitespace())
+                .map(OsString::from),
+        )
     }
 
     #[test]
@@ -109,14 +115,26 @@ mod tests {
             _ => None,
         };
         assert_eq!(import("login --import"), Some(Import::OfGeminiCli));
-        assert_eq!(import("login --import a.json"), Some(Import::File("a.json".into())));
-        assert_eq!(import("login --import=a.json"), Some(Import::File("a.json".into())));
+        assert_eq!(
+            import("login --import a.json"),
+            Some(Import::File("a.json".into()))
+        );
+        assert_eq!(
+            import("login --import=a.json"),
+            Some(Import::File("a.json".into()))
+        );
         assert_eq!(import("login"), None);
     }
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for line in ["sing", "serve extra", "--port x", "--nonsense", "serve --no-browser"] {
+        for line in [
+            "sing",
+            "serve extra",
+            "--port x",
+            "--nonsense",
+            "serve --no-browser",
+        ] {
             assert!(parsed(line).is_err(), "{line}");
         }
     }

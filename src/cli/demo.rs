@@ -36,7 +36,10 @@ pub(super) fn run(config: Config) -> Result<(), CliError> {
 
 fn invitation(address: SocketAddr, needs_key: bool) -> String {
     let (key, header) = if needs_key {
-        ("your PROXY_API_KEY", " -H \"Authorization: Bearer $PROXY_API_KEY\"")
+        (
+            "your PROXY_API_KEY",
+            " -H \"Authorization: Bearer $PROXY_API_KEY\"",
+        )
     } else {
         ("none needed; any will do", "")
     };

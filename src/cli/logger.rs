@@ -4,7 +4,9 @@ use log::LevelFilter;
 
 /// Starts logging; `info` unless `RUST_LOG` says otherwise.
 pub(super) fn start() {
-    let wanted = std::env::var("RUST_LOG").ok().filter(|wanted| !wanted.is_empty());
+    let wanted = std::env::var("RUST_LOG")
+        .ok()
+        .filter(|wanted| !wanted.is_empty());
     env_logger::Builder::new()
         .parse_filters(wanted.as_deref().unwrap_or("info"))
         // Below this they show what goes over the wire: tokens, prompts and answers.

@@ -40,7 +40,11 @@ pub(super) fn run(config: &Config, options: &LoginOptions) -> Result<(), CliErro
     };
     let signed_in = outcome?;
     let who = signed_in.email.as_deref().unwrap_or("your Google account");
-    writeln!(std::io::stdout(), "Signed in as {who}, in the project {}.", signed_in.project)?;
+    writeln!(
+        std::io::stdout(),
+        "Signed in as {who}, in the project {}.",
+        signed_in.project
+    )?;
     Ok(())
 }
 
@@ -48,7 +52,9 @@ fn file(import: &Import) -> std::path::PathBuf {
     match import {
         Import::File(path) => path.clone(),
         Import::OfGeminiCli => {
-            let home = std::env::var_os("GEMINI_CLI_HOME").map(Into::into).or_else(std::env::home_dir);
+            let home = std::env::var_os("GEMINI_CLI_HOME")
+                .map(Into::into)
+                .or_else(std::env::home_dir);
             import::gemini_cli_file(&home.unwrap_or_else(std::env::temp_dir))
         }
     }
@@ -83,7 +89,9 @@ fn interactive(account: &Arc<Account>, no_browser: bool) -> Result<Outcome, CliE
             Ok(Event::Pasted(text)) => match pasted(account, &started, &text) {
                 Some(outcome) => outcome,
                 None => {
-                    say("That is neither a code nor an address with a code in it. Paste it again:")?;
+                    say(
+                        "That is neither a code nor an address with a code in it. Paste it again:",
+                    )?;
                     continue;
                 }
             },
@@ -132,8 +140,14 @@ fn wait_for_pasted(events: Sender<Event>) {
 fn pasted(account: &Account, started: &Started, text: &str) -> Option<Outcome> {
     match parse_pasted(text) {
         Pasted::Code(code) => Some(account.finish_with_pasted_code(code.reveal(), &started.state)),
-        Pasted::Redirect { code, state } => Some(account.finish_sign_in(code.reveal(), state.reveal())),
-        Pasted::Denied { error, description, state } => {
+        Pasted::Redirect { code, state } => {
+            Some(account.finish_sign_in(code.reveal(), state.reveal()))
+        }
+        Pasted::Denied {
+            error,
+            description,
+            state,
+        } => {
             let state = state.unwrap_or_else(|| started.state.clone());
             let denied = account.sign_in_denied(&error, description.as_deref(), state.reveal());
             Some(Err(denied.into()))

@@ -15,7 +15,9 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
 fn described(outcome: &SignOut) -> &'static str {
     match outcome {
         SignOut::WasNotSignedIn => "Nobody was signed in.",
-        SignOut::Revoked => "Signed out: Google has revoked the tokens, and they are forgotten here.",
+        SignOut::Revoked => {
+            "Signed out: Google has revoked the tokens, and they are forgotten here."
+        }
         SignOut::Forgotten => {
             "Signed out here, but Google could not be asked to revoke the tokens. To be sure, remove \
              \"Gemini Code Assist and Gemini CLI\" at https://myaccount.google.com/permissions."

@@ -2,8 +2,8 @@
 
 mod args;
 mod demo;
-mod login;
 mod logger;
+mod login;
 mod logout;
 mod serve;
 pub mod settings;
@@ -32,7 +32,11 @@ pub enum CliError {
     #[error(".env: {0}")]
     Dotenv(String),
     #[error("cannot listen on {address}: {source}{}", .hint.map(|hint| format!("\n{hint}")).unwrap_or_default())]
-    Listen { address: String, source: std::io::Error, hint: Option<&'static str> },
+    Listen {
+        address: String,
+        source: std::io::Error,
+        hint: Option<&'static str>,
+    },
     #[error("serving ended: {0}")]
     Serving(std::io::Error),
     #[error("the stand-in for Google cannot run: {0}")]
@@ -70,7 +74,11 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), Cli
     match command {
         Command::Help => return Ok(write!(std::io::stdout(), "{HELP}")?),
         Command::Version => {
-            return Ok(writeln!(std::io::stdout(), "gemini-proxy {}", env!("CARGO_PKG_VERSION"))?);
+            return Ok(writeln!(
+                std::io::stdout(),
+                "gemini-proxy {}",
+                env!("CARGO_PKG_VERSION")
+            )?);
         }
         _ => {}
     }
@@ -99,9 +107,9 @@ fn load_dotenv() -> Result<(), CliError> {
         Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(dotenvy::Error::Io(error)) => Err(CliError::Dotenv(error.to_string())),
         // The line itself may hold a secret.
-        Err(dotenvy::Error::LineParse(_, position)) => {
-            Err(CliError::Dotenv(format!("a line cannot be understood, at its character {position}; expected NAME=value")))
-        }
+        Err(dotenvy::Error::LineParse(_, position)) => Err(CliError::Dotenv(format!(
+            "a line cannot be understood, at its character {position}; expected NAME=value"
+        ))),
         Err(_) => Err(CliError::Dotenv("cannot be understood".into())),
     }
 }

@@ -20,11 +20,17 @@ pub struct BadSetting {
 
 impl BadSetting {
     fn new(name: &str, problem: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), problem: problem.into() }
+        Self {
+            name: name.to_owned(),
+            problem: problem.into(),
+        }
     }
 
     pub(super) fn no_gemini_api_key() -> Self {
-        Self::new("PROXY_UPSTREAM", "gemini-api needs a key: set GEMINI_API_KEY")
+        Self::new(
+            "PROXY_UPSTREAM",
+            "gemini-api needs a key: set GEMINI_API_KEY",
+        )
     }
 }
 
@@ -42,7 +48,10 @@ pub fn read(
         upstream: settings.upstream(flags, gemini_api_key.is_some())?,
         gemini_api_key,
         project: settings.project()?,
-        token_store: settings.text("TOKEN_STORE_PATH")?.unwrap_or("./tokens.json".into()).into(),
+        token_store: settings
+            .text("TOKEN_STORE_PATH")?
+            .unwrap_or("./tokens.json".into())
+            .into(),
         user_agent: settings.header("CODE_ASSIST_USER_AGENT")?,
         endpoints: settings.endpoints()?,
         oauth_client: settings.oauth_client()?,
@@ -96,8 +105,15 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
     fn header(&self, name: &str) -> Result<Option<String>, BadSetting> {
         let value = self.text(name)?;
         match value {
-            Some(value) if !value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) => {
-                Err(BadSetting::new(name, "may hold only visible ASCII characters"))
+            Some(value)
+                if !value
+                    .bytes()
+                    .all(|byte| byte == b' ' || byte.is_ascii_graphic()) =>
+            {
+                Err(BadSetting::new(
+                    name,
+                    "may hold only visible ASCII characters",
+                ))
             }
             value => Ok(value),
         }
@@ -120,7 +136,10 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
             (Some(port), _) => Ok(port),
             (None, None) => Ok(DEFAULT_PORT),
             (None, Some(port)) => port.trim().parse().map_err(|_| {
-                BadSetting::new("PROXY_PORT", format!("'{port}' is not a port; expected 0 to 65535"))
+                BadSetting::new(
+                    "PROXY_PORT",
+                    format!("'{port}' is not a port; expected 0 to 65535"),
+                )
             }),
         }
     }
@@ -178,7 +197,10 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
         let is_web = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
         match url::Url::parse(&address) {
             Ok(url) if is_web(&url) => Ok(address.trim_end_matches('/').to_owned()),
-            _ => Err(BadSetting::new(name, format!("'{address}' is not an http(s) address"))),
+            _ => Err(BadSetting::new(
+                name,
+                format!("'{address}' is not an http(s) address"),
+            )),
         }
     }
 
@@ -187,10 +209,14 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
         let id = self.header("GOOGLE_OAUTH_CLIENT_ID")?;
         let secret = self.secret("GOOGLE_OAUTH_CLIENT_SECRET")?;
         if id.is_some() != secret.is_some() {
-            let problem = "set both GOOGLE_OAUTH_CLIENT_ID and GOOGLE_OAUTH_CLIENT_SECRET, or neither";
+            let problem =
+                "set both GOOGLE_OAUTH_CLIENT_ID and GOOGLE_OAUTH_CLIENT_SECRET, or neither";
             return Err(BadSetting::new("GOOGLE_OAUTH_CLIENT_ID", problem));
         }
-        Ok(OauthClient { id: id.unwrap_or(own.id), secret: secret.unwrap_or(own.secret) })
+        Ok(OauthClient {
+            id: id.unwrap_or(own.id),
+            secret: secret.unwrap_or(own.secret),
+        })
     }
 
     fn outbound(&self) -> Result<Outbound, BadSetting> {
@@ -217,10 +243,13 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
             return Ok(false);
         };
         match std::fs::read(Path::new(&path)) {
-            Err(error) => Err(BadSetting::new(name, format!("cannot read {path}: {error}"))),
-            Ok(pem) if !pem.windows(17).any(|window| window == b"BEGIN CERTIFICATE") => {
-                Err(BadSetting::new(name, format!("{path} holds no PEM certificate")))
-            }
+            Err(error) => Err(BadSetting::new(
+                name,
+                format!("cannot read {path}: {error}"),
+            )),
+            Ok(pem) if !pem.windows(17).any(|window| window == b"BEGIN CERTIFICATE") => Err(
+                BadSetting::new(name, format!("{path} holds no PEM certificate")),
+            ),
             Ok(_) => Ok(true),
         }
     }
@@ -257,7 +286,10 @@ mod tests {
 
     fn with(pairs: &[(&str, &str)]) -> Result<Config, BadSetting> {
         let find = |name: &str| {
-            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| OsString::from(value))
         };
         read(find, &Flags::default())
     }
@@ -267,7 +299,10 @@ mod tests {
         let config = with(&[]).unwrap();
         assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 3000));
         assert_eq!(config.upstream, UpstreamKind::CodeAssist);
-        assert_eq!(config.endpoints.code_assist, "https://cloudcode-pa.googleapis.com");
+        assert_eq!(
+            config.endpoints.code_assist,
+            "https://cloudcode-pa.googleapis.com"
+        );
     }
 
     #[test]
@@ -295,7 +330,10 @@ mod tests {
             ("SSL_CERT_FILE", "/nowhere/at/all.pem"),
         ] {
             let message = with(&[(name, value)]).unwrap_err().to_string();
-            assert!(message.starts_with(name) && !message.contains('\n'), "{message}");
+            assert!(
+                message.starts_with(name) && !message.contains('\n'),
+                "{message}"
+            );
         }
     }
 

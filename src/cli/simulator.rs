@@ -6,7 +6,7 @@ use crate::cli::CliError;
 use crate::simulator::Simulator;
 
 pub(super) fn run(port: u16) -> Result<(), CliError> {
-    let simulator = Simulator::start_on(([127, 0, 0, 1], port).into()).map_err(CliError::Simulator)?;
+    let simulator = Simulator::start_on_port(port).map_err(CliError::Simulator)?;
     writeln!(std::io::stdout(), "{}", simulator.address())?;
     loop {
         std::thread::park();

@@ -14,7 +14,11 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
         UpstreamKind::GeminiApi => writeln!(out, "upstream: Gemini API, with GEMINI_API_KEY")?,
         UpstreamKind::CodeAssist => writeln!(out, "upstream: Code Assist, with a Google account")?,
     }
-    writeln!(out, "signed in: {}", if status.signed_in { "yes" } else { "no" })?;
+    writeln!(
+        out,
+        "signed in: {}",
+        if status.signed_in { "yes" } else { "no" }
+    )?;
     if status.signed_in {
         writeln!(out, "account: {}", field(status.email))?;
         writeln!(out, "project: {}", field(status.project))?;
@@ -25,5 +29,9 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
         writeln!(out, "problem: {problem}")?;
     }
     let can_answer = status.signed_in || config.upstream == UpstreamKind::GeminiApi;
-    if can_answer { Ok(()) } else { Err(CliError::Silent) }
+    if can_answer {
+        Ok(())
+    } else {
+        Err(CliError::Silent)
+    }
 }

@@ -20,7 +20,11 @@ pub(super) fn check(request: &Request, keys: &[Secret]) -> Result<(), ApiError> 
     let matches = presented.fold(false, |any, given| {
         keys.iter().fold(any, |any, key| any | key.matches(&given))
     });
-    if matches { Ok(()) } else { Err(ApiError::wrong_key()) }
+    if matches {
+        Ok(())
+    } else {
+        Err(ApiError::wrong_key())
+    }
 }
 
 fn presented(request: &Request) -> impl Iterator<Item = String> {

@@ -26,9 +26,9 @@ pub(super) fn welcome(service: &Service) -> Reply {
         .paragraph(&format!("Point an OpenAI client at `{base}`."));
     let status = service.account.status();
     let page = match service.kind {
-        UpstreamKind::GeminiApi => {
-            page.paragraph("It uses the official Gemini API with its own key. Nobody needs to sign in.")
-        }
+        UpstreamKind::GeminiApi => page.paragraph(
+            "It uses the official Gemini API with its own key. Nobody needs to sign in.",
+        ),
         UpstreamKind::CodeAssist if status.signed_in => {
             let email = status.email.as_deref().unwrap_or("a Google account");
             page.paragraph(&format!("Signed in as {email}."))
@@ -39,7 +39,9 @@ pub(super) fn welcome(service: &Service) -> Reply {
             .note(TERMS),
     };
     match status.problem {
-        Some(problem) if service.kind == UpstreamKind::CodeAssist => page.paragraph(&sentence(&problem)),
+        Some(problem) if service.kind == UpstreamKind::CodeAssist => {
+            page.paragraph(&sentence(&problem))
+        }
         _ => page,
     }
     .into_reply()
@@ -50,7 +52,9 @@ pub(super) fn login(service: &Service, request: &Request) -> Reply {
     if service.kind == UpstreamKind::GeminiApi {
         return Page::new(200, Mood::Calm, "No sign-in needed")
             .paragraph("This proxy uses the official Gemini API with `GEMINI_API_KEY`.")
-            .paragraph("To use a Google account instead, start it with `PROXY_UPSTREAM=code-assist`.")
+            .paragraph(
+                "To use a Google account instead, start it with `PROXY_UPSTREAM=code-assist`.",
+            )
             .into_reply();
     }
     let Some(redirect_uri) = redirect_uri(service, request) else {
@@ -62,7 +66,11 @@ pub(super) fn login(service: &Service, request: &Request) -> Reply {
                 ("location", started.authorization_url),
                 ("cache-control", "no-store".to_owned()),
             ];
-            Reply::Whole { status: 302, headers, body: Vec::new() }
+            Reply::Whole {
+                status: 302,
+                headers,
+                body: Vec::new(),
+            }
         }
         Err(error) => failure(&error, Some("/auth/login")).into_reply(),
     }
@@ -87,13 +95,17 @@ pub(super) fn finish(account: &Account, redirect: &Request) -> Result<SignedIn, 
     let query = redirect.query.as_deref().unwrap_or_default();
     let field = |name: &str| {
         let mut fields = url::form_urlencoded::parse(query.as_bytes());
-        fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        fields
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
     };
     let state = field("state").unwrap_or_default();
     match (field("error"), field("code")) {
         (Some(error), _) => {
             let description = field("error_description");
-            Err(account.sign_in_denied(&error, description.as_deref(), &state).into())
+            Err(account
+                .sign_in_denied(&error, description.as_deref(), &state)
+                .into())
         }
         (None, Some(code)) => account.finish_sign_in(&code, &state),
         (None, None) => Err(SignInError::UnknownState.into()),
@@ -134,15 +146,18 @@ pub(super) fn status(service: &Service) -> Reply {
         UpstreamKind::CodeAssist => "code-assist",
         UpstreamKind::GeminiApi => "gemini-api",
     };
-    let mut reply = json(200, &StatusBody {
-        authenticated: status.signed_in,
-        email: status.email,
-        project_id: status.project,
-        tier: status.tier,
-        expires_at: status.expires_at_ms.and_then(rfc_3339),
-        problem: status.problem,
-        upstream,
-    });
+    let mut reply = json(
+        200,
+        &StatusBody {
+            authenticated: status.signed_in,
+            email: status.email,
+            project_id: status.project,
+            tier: status.tier,
+            expires_at: status.expires_at_ms.and_then(rfc_3339),
+            problem: status.problem,
+            upstream,
+        },
+    );
     reply.add_header("cache-control", "no-store".to_owned());
     reply
 }
@@ -163,7 +178,13 @@ pub(super) fn logout(service: &Service, request: &Request) -> Result<Reply, ApiE
     let outcome = service.account.sign_out()?;
     service.signatures.clear();
     let revoked = matches!(outcome, SignOut::Revoked);
-    Ok(json(200, &LogoutBody { authenticated: false, revoked }))
+    Ok(json(
+        200,
+        &LogoutBody {
+            authenticated: false,
+            revoked,
+        },
+    ))
 }
 
 /// A web page elsewhere can make a browser post here, but not hide where it is from.
@@ -172,7 +193,9 @@ fn is_foreign(request: &Request) -> bool {
         return false;
     };
     let host = request.header("host").unwrap_or_default();
-    origin.split_once("://").is_none_or(|(_, origin)| !origin.eq_ignore_ascii_case(host))
+    origin
+        .split_once("://")
+        .is_none_or(|(_, origin)| !origin.eq_ignore_ascii_case(host))
 }
 
 /// Where Google sends the browser back to: the very address that it used to come
@@ -211,7 +234,10 @@ fn success(signed_in: &SignedIn) -> Page {
     let who = signed_in.email.as_deref().unwrap_or("your Google account");
     Page::new(200, Mood::Good, "Authentication successful")
         .paragraph("You can close this window. Gemini Proxy is ready.")
-        .paragraph(&format!("Signed in as {who}, in the project `{}`.", signed_in.project))
+        .paragraph(&format!(
+            "Signed in as {who}, in the project `{}`.",
+            signed_in.project
+        ))
         .note(TERMS)
 }
 
@@ -220,8 +246,12 @@ fn failure(error: &AccountError, again: Option<&str>) -> Page {
         AccountError::SignIn(SignInError::UnknownState) => (400, "This sign-in is not known"),
         AccountError::SignIn(SignInError::Denied { .. }) => (403, "Access was not granted"),
         AccountError::SignIn(SignInError::MissingScope) => (403, "A permission is missing"),
-        AccountError::SignIn(SignInError::NoRefreshToken) => (502, "Google gave no lasting sign-in"),
-        AccountError::SignIn(SignInError::CodeRefused(_)) => (400, "Google did not accept the sign-in"),
+        AccountError::SignIn(SignInError::NoRefreshToken) => {
+            (502, "Google gave no lasting sign-in")
+        }
+        AccountError::SignIn(SignInError::CodeRefused(_)) => {
+            (400, "Google did not accept the sign-in")
+        }
         AccountError::SignIn(SignInError::Unreachable(_) | SignInError::Unavailable { .. })
         | AccountError::Unreachable(_)
         | AccountError::Unavailable(_) => (502, "Google could not be asked"),
@@ -239,8 +269,16 @@ fn failure(error: &AccountError, again: Option<&str>) -> Page {
 /// An error's phrase as a sentence.
 fn sentence(phrase: &str) -> String {
     let mut letters = phrase.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    let end = if phrase.ends_with(['.', '!', '?']) || phrase.ends_with(|c: char| c == '/') { "" } else { "." };
+    let first: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    let end = if phrase.ends_with(['.', '!', '?']) || phrase.ends_with(|c: char| c == '/') {
+        ""
+    } else {
+        "."
+    };
     format!("{first}{}{end}", letters.as_str())
 }
 

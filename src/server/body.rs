@@ -9,8 +9,14 @@ use super::error::ApiError;
 /// it done again, to find the path of the field.
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first.is_some_and(|byte| *byte != b'{') && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() {
-        return Err(ApiError::invalid(400, "invalid_json", "The body must be a JSON object."));
+    if first.is_some_and(|byte| *byte != b'{')
+        && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+    {
+        return Err(ApiError::invalid(
+            400,
+            "invalid_json",
+            "The body must be a JSON object.",
+        ));
     }
     serde_json::from_slice(body).map_err(|error| explain::<T>(body, &error))
 }
@@ -37,6 +43,8 @@ fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], error: &serde_json::Error) ->
 
 /// Where the parser stopped.
 fn offset(body: &[u8], error: &serde_json::Error) -> usize {
-    let lines_before = body.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
+    let lines_before = body
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(error.line().saturating_sub(1));
     lines_before.map(<[u8]>::len).sum::<usize>() + error.column()
 }

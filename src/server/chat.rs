@@ -13,8 +13,13 @@ use crate::upstream::{EventStream, UpstreamError};
 use crate::wire::openai::{ChatCompletionChunk, ChatRequest};
 
 /// Namespaces that other servers put before a model's id.
-const MODEL_PREFIXES: [&str; 5] =
-    ["models/", "google/", "gemini/", "openai/", "publishers/google/models/"];
+const MODEL_PREFIXES: [&str; 5] = [
+    "models/",
+    "google/",
+    "gemini/",
+    "openai/",
+    "publishers/google/models/",
+];
 
 /// Answers whole or in events, as the body's `stream` says.
 pub(super) fn create(service: &Service, request: &mut Request) -> Result<Reply, ApiError> {
@@ -23,7 +28,10 @@ pub(super) fn create(service: &Service, request: &mut Request) -> Result<Reply, 
     let stamp = stamp(model(&chat)?)?;
     let translated = translate::request(&chat, &stamp.model, &*service.signatures)?;
     if chat.stream == Some(true) {
-        let include_usage = chat.stream_options.as_ref().and_then(|options| options.include_usage);
+        let include_usage = chat
+            .stream_options
+            .as_ref()
+            .and_then(|options| options.include_usage);
         stream(service, translated, stamp, include_usage == Some(true))
     } else {
         whole(service, translated, &stamp)
@@ -32,7 +40,10 @@ pub(super) fn create(service: &Service, request: &mut Request) -> Result<Reply, 
 
 fn model(chat: &ChatRequest<'_>) -> Result<String, Rejection> {
     let given = chat.model.as_deref().unwrap_or_default().trim();
-    let id = MODEL_PREFIXES.iter().find_map(|prefix| given.strip_prefix(prefix)).unwrap_or(given);
+    let id = MODEL_PREFIXES
+        .iter()
+        .find_map(|prefix| given.strip_prefix(prefix))
+        .unwrap_or(given);
     if id.is_empty() {
         return Err(Rejection::missing("model"));
     }
@@ -43,17 +54,18 @@ fn model(chat: &ChatRequest<'_>) -> Result<String, Rejection> {
 fn stamp(model: String) -> Result<Stamp, ApiError> {
     let mut seed = [0; 16];
     getrandom::fill(&mut seed).map_err(|_| ApiError::internal())?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Ok(Stamp::new(now.as_secs(), model, seed))
 }
 
-fn whole(
-    service: &Service,
-    translated: Translated<'_>,
-    stamp: &Stamp,
-) -> Result<Reply, ApiError> {
+fn whole(service: &Service, translated: Translated<'_>, stamp: &Stamp) -> Result<Reply, ApiError> {
     let fails = |error| ApiError::upstream(error, &stamp.model);
-    let answer = service.upstream.generate(&stamp.model, &translated.request).map_err(fails)?;
+    let answer = service
+        .upstream
+        .generate(&stamp.model, &translated.request)
+        .map_err(fails)?;
     let ignored = ignored_header(&translated.ignored);
     let reader = reader(service, translated, stamp);
     let completion = translate::response(answer.read().map_err(fails)?, reader, stamp)?;
@@ -71,11 +83,19 @@ fn stream(
     include_usage: bool,
 ) -> Result<Reply, ApiError> {
     let fails = |error| ApiError::upstream(error, &stamp.model);
-    let events = service.upstream.stream(&stamp.model, &translated.request).map_err(fails)?;
+    let events = service
+        .upstream
+        .stream(&stamp.model, &translated.request)
+        .map_err(fails)?;
     let mut headers = ignored_header(&translated.ignored);
     let reader = reader(service, translated, &stamp);
     let translator = StreamTranslator::new(reader, include_usage);
-    let mut stream = ChatStream { events, translator, model: stamp.model, first: None };
+    let mut stream = ChatStream {
+        events,
+        translator,
+        model: stamp.model,
+        first: None,
+    };
     // Until the first chunk is here an error can still have its own status.
     let mut chunks = Vec::new();
     let outcome = stream.pull(&mut chunks);
@@ -84,16 +104,27 @@ fn stream(
         outcome => stream.first = Some((chunks, outcome)),
     }
     headers.extend([
-        ("content-type", "text/event-stream; charset=utf-8".to_owned()),
+        (
+            "content-type",
+            "text/event-stream; charset=utf-8".to_owned(),
+        ),
         ("cache-control", "no-cache".to_owned()),
         ("x-accel-buffering", "no".to_owned()),
     ]);
-    Ok(Reply::Stream { headers, source: Box::new(stream) })
+    Ok(Reply::Stream {
+        headers,
+        source: Box::new(stream),
+    })
 }
 
 fn reader(service: &Service, translated: Translated<'_>, stamp: &Stamp) -> Reader {
     let signatures = service.signatures.clone();
-    Reader::new(stamp.clone(), translated.names, translated.one_call_only, signatures)
+    Reader::new(
+        stamp.clone(),
+        translated.names,
+        translated.one_call_only,
+        signatures,
+    )
 }
 
 /// Says which fields of the request had no effect.
@@ -115,7 +146,12 @@ struct ChatStream {
 impl ChatStream {
     /// Waits for at least one chunk, and adds all that can be had without waiting again.
     fn pull(&mut self, out: &mut Vec<u8>) -> Result<More, ApiError> {
-        let Self { events, translator, model, .. } = self;
+        let Self {
+            events,
+            translator,
+            model,
+            ..
+        } = self;
         let fails = |error: UpstreamError| ApiError::upstream(error, model);
         loop {
             let next = match out.is_empty() {

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::server::transport::writer::Reply;
 use crate::http::HttpError;
 use crate::models;
 use crate::oauth::AuthError;
+use crate::server::transport::writer::Reply;
 use crate::translate::{Rejection, Unfinished};
 use crate::upstream::account::AccountError;
 use crate::upstream::refusal::AccountRefusal;
@@ -73,7 +73,10 @@ impl ApiError {
     pub(super) fn no_key() -> Self {
         let message = "You didn't provide an API key. Send the key of this proxy (its \
                        PROXY_API_KEY) as 'Authorization: Bearer YOUR_KEY'.";
-        let error = Self { code: None, ..Self::invalid(401, "", message) };
+        let error = Self {
+            code: None,
+            ..Self::invalid(401, "", message)
+        };
         error.header("www-authenticate", "Bearer")
     }
 
@@ -89,7 +92,11 @@ impl ApiError {
 
     /// A defect of ours; its details belong into the log.
     pub(super) fn internal() -> Self {
-        Self::server(500, "internal_error", "The proxy failed on this request. Its log says why.")
+        Self::server(
+            500,
+            "internal_error",
+            "The proxy failed on this request. Its log says why.",
+        )
     }
 
     /// `Retry-After` in whole seconds, and exactly.
@@ -120,7 +127,11 @@ impl ApiError {
         let body = self.envelope();
         let mut headers = self.headers;
         headers.push(("content-type", "application/json".to_owned()));
-        Reply::Whole { status: self.status, headers, body }
+        Reply::Whole {
+            status: self.status,
+            headers,
+            body,
+        }
     }
 
     /// After the 200: one event, and neither a finish chunk nor `[DONE]` after it.
@@ -180,7 +191,12 @@ impl ApiError {
             }
             Verdict::Denied => {
                 let message = AccountRefusal::from_google(error, None).to_string();
-                Self::new(403, "permission_error", "google_account_action_required", message)
+                Self::new(
+                    403,
+                    "permission_error",
+                    "google_account_action_required",
+                    message,
+                )
             }
             Verdict::RateLimited { retry_after } => {
                 let wait = retry_after.unwrap_or(Duration::from_secs(5));
@@ -210,7 +226,8 @@ impl ApiError {
     }
 
     fn unknown_model(model: &str, said: &str) -> Self {
-        let mut message = format!("The model `{model}` does not exist or you do not have access to it.");
+        let mut message =
+            format!("The model `{model}` does not exist or you do not have access to it.");
         match models::successor(model) {
             Some(successor) => message.push_str(&format!(
                 " Google has retired it; use `{successor}` instead."
@@ -229,7 +246,10 @@ impl ApiError {
 impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
         let error = Self::invalid(400, rejection.code, rejection.message);
-        Self { param: rejection.param, ..error }
+        Self {
+            param: rejection.param,
+            ..error
+        }
     }
 }
 
@@ -247,9 +267,12 @@ impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         let message = format!("{error}.");
         match error {
-            AccountError::Refused(_) => {
-                Self::new(403, "permission_error", "google_account_action_required", message)
-            }
+            AccountError::Refused(_) => Self::new(
+                403,
+                "permission_error",
+                "google_account_action_required",
+                message,
+            ),
             AccountError::Auth(AuthError::Unreachable(_) | AuthError::Unavailable { .. })
             | AccountError::Unreachable(_)
             | AccountError::Unavailable(_) => Self::server(502, "upstream_error", message),

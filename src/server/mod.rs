@@ -70,7 +70,11 @@ impl Service {
 
     fn route(&self, route: &Route, request: &mut Request) -> Result<Reply, ApiError> {
         if !route.allows(&request.method) {
-            let message = format!("{} is not allowed here; use {}.", request.method, route.methods());
+            let message = format!(
+                "{} is not allowed here; use {}.",
+                request.method,
+                route.methods()
+            );
             return Err(ApiError::invalid(405, "method_not_allowed", message)
                 .header("allow", route.methods()));
         }
@@ -101,11 +105,17 @@ impl Handler for Service {
         let begun = Instant::now();
         let id = request_id();
         let (method, path) = (request.method.clone(), request.path.clone());
-        let mut reply = self.route(&Route::of(&path), request).unwrap_or_else(|error| {
-            log::info!("{id} {method} {path}: {}", error.message());
-            error.into_reply()
-        });
-        log::info!("{id} {method} {path} {} {} ms", reply.status(), begun.elapsed().as_millis());
+        let mut reply = self
+            .route(&Route::of(&path), request)
+            .unwrap_or_else(|error| {
+                log::info!("{id} {method} {path}: {}", error.message());
+                error.into_reply()
+            });
+        log::info!(
+            "{id} {method} {path} {} {} ms",
+            reply.status(),
+            begun.elapsed().as_millis()
+        );
         reply.add_header("x-request-id", id);
         reply
     }
@@ -149,7 +159,10 @@ fn unsupported(request: &Request) -> ApiError {
     let message = if request.path.ends_with("/embeddings") {
         "Embeddings are not available here; configure a separate embeddings provider.".to_owned()
     } else {
-        format!("{} is a part of OpenAI's API that this proxy does not offer.", request.path)
+        format!(
+            "{} is a part of OpenAI's API that this proxy does not offer.",
+            request.path
+        )
     };
     ApiError::invalid(404, "endpoint_not_supported", message)
 }
@@ -169,7 +182,11 @@ fn json(status: u16, value: &impl Serialize) -> Reply {
     match serde_json::to_vec(value) {
         Ok(body) => {
             let headers = vec![("content-type", "application/json".to_owned())];
-            Reply::Whole { status, headers, body }
+            Reply::Whole {
+                status,
+                headers,
+                body,
+            }
         }
         Err(error) => {
             log::error!("a reply cannot be written as JSON: {error}");

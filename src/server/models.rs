@@ -50,7 +50,13 @@ impl OfferedModels {
 }
 
 pub(super) fn list(service: &Service) -> Reply {
-    json(200, &ModelList { object: "list", data: joined(&service.offered.get(service)) })
+    json(
+        200,
+        &ModelList {
+            object: "list",
+            data: joined(&service.offered.get(service)),
+        },
+    )
 }
 
 pub(super) fn retrieve(service: &Service, id: &str) -> Result<Reply, ApiError> {
@@ -59,7 +65,8 @@ pub(super) fn retrieve(service: &Service, id: &str) -> Result<Reply, ApiError> {
     match known.into_iter().find(|model| model.id == id) {
         Some(model) => Ok(json(200, &model)),
         None => {
-            let message = format!("The model `{id}` does not exist or you do not have access to it.");
+            let message =
+                format!("The model `{id}` does not exist or you do not have access to it.");
             Err(ApiError::invalid(404, "model_not_found", message).param("model"))
         }
     }
@@ -69,16 +76,24 @@ pub(super) fn retrieve(service: &Service, id: &str) -> Result<Reply, ApiError> {
 fn joined(offered: &[OfferedModel]) -> Vec<Model> {
     let ours = MODELS.iter().map(|row| {
         let google = offered.iter().find(|model| model.id == row.id);
-        let input_limit = google.and_then(|model| model.input_limit).unwrap_or(row.input_limit);
+        let input_limit = google
+            .and_then(|model| model.input_limit)
+            .unwrap_or(row.input_limit);
         let output_limit = u64::from(row.output_limit);
-        Model { retired_for: row.retired_for, ..model(row.id, row.name, row.created, input_limit, output_limit) }
+        Model {
+            retired_for: row.retired_for,
+            ..model(row.id, row.name, row.created, input_limit, output_limit)
+        }
     });
-    let others = offered.iter().filter(|model| models::find(&model.id).is_none()).map(|google| {
-        let name = google.name.as_deref().unwrap_or(&google.id);
-        let input_limit = google.input_limit.unwrap_or(USUAL_INPUT_LIMIT);
-        let output_limit = google.output_limit.unwrap_or(USUAL_OUTPUT_LIMIT);
-        model(&google.id, name, 0, input_limit, output_limit)
-    });
+    let others = offered
+        .iter()
+        .filter(|model| models::find(&model.id).is_none())
+        .map(|google| {
+            let name = google.name.as_deref().unwrap_or(&google.id);
+            let input_limit = google.input_limit.unwrap_or(USUAL_INPUT_LIMIT);
+            let output_limit = google.output_limit.unwrap_or(USUAL_OUTPUT_LIMIT);
+            model(&google.id, name, 0, input_limit, output_limit)
+        });
     ours.chain(others).collect()
 }
 
@@ -103,12 +118,20 @@ mod tests {
 
     #[test]
     fn googles_list_and_ours_are_joined_without_doubles() {
-        let offered = |id: &str| OfferedModel { id: id.into(), ..OfferedModel::default() };
+        let offered = |id: &str| OfferedModel {
+            id: id.into(),
+            ..OfferedModel::default()
+        };
         let joined = joined(&[offered("gemini-2.5-pro"), offered("gemini-9-pro")]);
         let count = |id: &str| joined.iter().filter(|model| model.id == id).count();
         assert_eq!((count("gemini-2.5-pro"), count("gemini-9-pro")), (1, 1));
-        for id in ["gemini-2.5-flash", "gemini-2.0-flash", "gemini-2.0-flash-lite",
-            "gemini-1.5-pro", "gemini-1.5-flash"] {
+        for id in [
+            "gemini-2.5-flash",
+            "gemini-2.0-flash",
+            "gemini-2.0-flash-lite",
+            "gemini-1.5-pro",
+            "gemini-1.5-flash",
+        ] {
             assert_eq!(count(id), 1, "{id}");
         }
     }

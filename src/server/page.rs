@@ -29,7 +29,12 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) fn new(status: u16, mood: Mood, title: &str) -> Self {
-        Self { status, mood, title: escaped(title), content: String::new() }
+        Self {
+            status,
+            mood,
+            title: escaped(title),
+            content: String::new(),
+        }
     }
 
     pub(super) fn paragraph(self, text: &str) -> Self {
@@ -43,7 +48,9 @@ impl Page {
 
     pub(super) fn button(self, label: &str, href: &str) -> Self {
         let (label, href) = (escaped(label), escaped(href));
-        self.add(&format!("<p><a class=\"button\" href=\"{href}\">{label}</a></p>\n"))
+        self.add(&format!(
+            "<p><a class=\"button\" href=\"{href}\">{label}</a></p>\n"
+        ))
     }
 
     fn add(mut self, html: &str) -> Self {
@@ -53,7 +60,11 @@ impl Page {
 
     pub(super) fn into_reply(self) -> Reply {
         let (headers, html) = (self.headers(), self.html());
-        Reply::Whole { status: self.status, headers, body: html.into_bytes() }
+        Reply::Whole {
+            status: self.status,
+            headers,
+            body: html.into_bytes(),
+        }
     }
 
     pub(super) fn html(&self) -> String {
@@ -89,17 +100,18 @@ impl Page {
 }
 
 fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut html, c| {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            c => html.push(c),
-        }
-        html
-    })
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut html, c| {
+            match c {
+                '&' => html.push_str("&amp;"),
+                '<' => html.push_str("&lt;"),
+                '>' => html.push_str("&gt;"),
+                '"' => html.push_str("&quot;"),
+                '\'' => html.push_str("&#39;"),
+                c => html.push(c),
+            }
+            html
+        })
 }
 
 /// Escaped, with `code` in backticks and https addresses as links.

@@ -21,7 +21,10 @@ where
 {
     /// `done` gets the outcome of each redirect, when the browser has its page.
     pub fn new(account: Arc<Account>, done: F) -> Self {
-        Self { account, done: Arc::new(done) }
+        Self {
+            account,
+            done: Arc::new(done),
+        }
     }
 }
 
@@ -36,8 +39,15 @@ where
         }
         let outcome = auth::finish(&self.account, request);
         let page = auth::page_of(&outcome, None);
-        let source = PageThen { html: page.html(), outcome: Some(outcome), done: self.done.clone() };
-        Reply::Stream { headers: page.headers(), source: Box::new(source) }
+        let source = PageThen {
+            html: page.html(),
+            outcome: Some(outcome),
+            done: self.done.clone(),
+        };
+        Reply::Stream {
+            headers: page.headers(),
+            source: Box::new(source),
+        }
     }
 
     fn refuse(&self, _: Refusal) -> Reply {

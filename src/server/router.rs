@@ -51,7 +51,9 @@ impl Route {
             _ => {}
         }
         let stripped = PREFIXES.iter().find_map(|prefix| path.strip_prefix(prefix));
-        let api_path = stripped.filter(|rest| rest.starts_with('/')).unwrap_or(&path);
+        let api_path = stripped
+            .filter(|rest| rest.starts_with('/'))
+            .unwrap_or(&path);
         match api_path {
             "/chat/completions" => return Self::ChatCompletions,
             "/models" => return Self::Models,
@@ -61,8 +63,16 @@ impl Route {
             let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy();
             return Self::Model(id.into_owned());
         }
-        let first = api_path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        if UNSUPPORTED.contains(&first) { Self::Unsupported } else { Self::Unknown }
+        let first = api_path
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap_or_default();
+        if UNSUPPORTED.contains(&first) {
+            Self::Unsupported
+        } else {
+            Self::Unknown
+        }
     }
 
     /// For the `Allow` header.
@@ -125,7 +135,10 @@ mod tests {
         ] {
             assert_eq!(Route::of(path), Route::ChatCompletions, "{path}");
         }
-        assert_eq!(Route::of("/v1/models/models%2Fx"), Route::Model("models/x".into()));
+        assert_eq!(
+            Route::of("/v1/models/models%2Fx"),
+            Route::Model("models/x".into())
+        );
         assert_eq!(Route::of("/v1/embeddings"), Route::Unsupported);
         assert_eq!(Route::of("/v1chat/completions"), Route::Unknown);
         assert_eq!(Route::of(""), Route::Unknown);

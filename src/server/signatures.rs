@@ -39,7 +39,12 @@ struct Entry {
 
 impl SignatureCache {
     pub(super) fn new() -> Self {
-        Self { inner: Mutex::new(Inner { entries: LruCache::new(MAX_CALLS), bytes: 0 }) }
+        Self {
+            inner: Mutex::new(Inner {
+                entries: LruCache::new(MAX_CALLS),
+                bytes: 0,
+            }),
+        }
     }
 
     /// Another account's signatures are of no use.
@@ -121,17 +126,34 @@ mod tests {
     use super::*;
 
     fn record<'a>(id: &'a str, arguments: &'a str, model: &'a str) -> CallRecord<'a> {
-        CallRecord { id, name: "f", arguments, model }
+        CallRecord {
+            id,
+            name: "f",
+            arguments,
+            model,
+        }
     }
 
     #[test]
     fn a_signature_is_given_back_only_for_the_call_it_came_with() {
         let cache = SignatureCache::new();
         cache.remember(&record("a", "{}", "gemini-3"), "sig");
-        assert_eq!(cache.recall(&record("a", "{}", "gemini-3")), Recalled::Signature("sig".into()));
-        assert_eq!(cache.recall(&record("a", "{\"x\":1}", "gemini-3")), Recalled::Foreign);
-        assert_eq!(cache.recall(&record("a", "{}", "gemini-2.5-pro")), Recalled::Foreign);
-        assert_eq!(cache.recall(&record("b", "{}", "gemini-3")), Recalled::Unknown);
+        assert_eq!(
+            cache.recall(&record("a", "{}", "gemini-3")),
+            Recalled::Signature("sig".into())
+        );
+        assert_eq!(
+            cache.recall(&record("a", "{\"x\":1}", "gemini-3")),
+            Recalled::Foreign
+        );
+        assert_eq!(
+            cache.recall(&record("a", "{}", "gemini-2.5-pro")),
+            Recalled::Foreign
+        );
+        assert_eq!(
+            cache.recall(&record("b", "{}", "gemini-3")),
+            Recalled::Unknown
+        );
     }
 
     #[test]
@@ -154,6 +176,9 @@ mod tests {
             cache.remember(&record(&id.to_string(), "{}", "m"), "s");
         }
         let inner = cache.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        assert_eq!((inner.entries.len(), inner.bytes), (MAX_CALLS.get(), MAX_CALLS.get()));
+        assert_eq!(
+            (inner.entries.len(), inner.bytes),
+            (MAX_CALLS.get(), MAX_CALLS.get())
+        );
     }
 }

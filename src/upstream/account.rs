@@ -13,9 +13,7 @@ use crate::oauth::sign_in::{SignInError, SignIns, Started};
 use crate::oauth::token_source::{SignOut, TokenSource};
 use crate::oauth::{AccessToken, AuthError};
 use crate::secret::Secret;
-use crate::upstream::onboarding::{
-    Onboarding, OnboardingError, Patience, Provisioned,
-};
+use crate::upstream::onboarding::{Onboarding, OnboardingError, Patience, Provisioned};
 use crate::upstream::refusal::AccountRefusal;
 
 /// A refusal, or a project that has just been found, is not asked about again

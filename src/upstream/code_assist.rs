@@ -39,7 +39,10 @@ impl CodeAssist {
         request: &GenerateContentRequest<'_>,
     ) -> Result<Answer, UpstreamError> {
         let response = self.ask("generateContent", model, request)?;
-        Ok(Answer::new(response.bytes(MAX_ANSWER_BYTES)?, Wrapping::Enveloped))
+        Ok(Answer::new(
+            response.bytes(MAX_ANSWER_BYTES)?,
+            Wrapping::Enveloped,
+        ))
     }
 
     /// `:streamGenerateContent`
@@ -55,13 +58,25 @@ impl CodeAssist {
     /// The models that have a quota: the only list that this service gives.
     pub fn models(&self) -> Result<Vec<OfferedModel>, UpstreamError> {
         let response = self.post("retrieveUserQuota", "quota", |ready| {
-            serde_json::to_vec(&QuotaRequest { project: &ready.project })
+            serde_json::to_vec(&QuotaRequest {
+                project: &ready.project,
+            })
         })?;
         let answer = response.bytes(MAX_ANSWER_BYTES)?;
-        let quota: QuotaResponse = serde_json::from_slice(&answer)
-            .map_err(|error| UpstreamError::Garbled { detail: error.to_string() })?;
-        let ids = quota.buckets.into_iter().filter_map(|bucket| bucket.model_id);
-        Ok(ids.map(|id| OfferedModel { id: models::public_id(&id).to_owned(), ..OfferedModel::default() }).collect())
+        let quota: QuotaResponse =
+            serde_json::from_slice(&answer).map_err(|error| UpstreamError::Garbled {
+                detail: error.to_string(),
+            })?;
+        let ids = quota
+            .buckets
+            .into_iter()
+            .filter_map(|bucket| bucket.model_id);
+        Ok(ids
+            .map(|id| OfferedModel {
+                id: models::public_id(&id).to_owned(),
+                ..OfferedModel::default()
+            })
+            .collect())
     }
 
     fn ask(
@@ -109,13 +124,20 @@ impl CodeAssist {
         let body = body(ready).map_err(UpstreamError::unwritable)?;
         let url = format!("{}/{VERSION}:{method}", self.base);
         let authorization = format!("Bearer {}", ready.token.reveal());
-        let user_agent = self.user_agent.clone().unwrap_or_else(|| default_user_agent(model));
+        let user_agent = self
+            .user_agent
+            .clone()
+            .unwrap_or_else(|| default_user_agent(model));
         let headers = [
             ("authorization", authorization.as_str()),
             ("content-type", "application/json"),
             ("user-agent", user_agent.as_str()),
         ];
-        Ok(self.http.send(Request { url: &url, headers: &headers, body: Some(&body) })?)
+        Ok(self.http.send(Request {
+            url: &url,
+            headers: &headers,
+            body: Some(&body),
+        })?)
     }
 }
 
@@ -144,6 +166,8 @@ pub fn default_user_agent(model: &str) -> String {
 /// Names this request in Google's own logs.
 fn prompt_id() -> Result<String, UpstreamError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| UpstreamError::Garbled { detail: error.to_string() })?;
+    getrandom::fill(&mut bytes).map_err(|error| UpstreamError::Garbled {
+        detail: error.to_string(),
+    })?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -34,7 +34,12 @@ pub struct Answer {
 
 impl EventStream {
     pub(super) fn new(body: http::Body, wrapping: Wrapping) -> Self {
-        Self { body, decoder: Decoder::default(), wrapping, ended: false }
+        Self {
+            body,
+            decoder: Decoder::default(),
+            wrapping,
+            ended: false,
+        }
     }
 
     /// Waits for the next event; `None` at the end. The body is read to its very
@@ -56,7 +61,11 @@ impl EventStream {
 
     /// The next event, if it is here already.
     pub fn event_at_hand(&mut self) -> Result<Option<GenerateContentResponse<'_>>, UpstreamError> {
-        if self.advance() { self.current().map(Some) } else { Ok(None) }
+        if self.advance() {
+            self.current().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     fn advance(&mut self) -> bool {
@@ -87,10 +96,7 @@ impl Answer {
     }
 }
 
-fn parse(
-    json: &[u8],
-    wrapping: Wrapping,
-) -> Result<GenerateContentResponse<'_>, UpstreamError> {
+fn parse(json: &[u8], wrapping: Wrapping) -> Result<GenerateContentResponse<'_>, UpstreamError> {
     let parsed = match wrapping {
         Wrapping::Plain => serde_json::from_slice::<GenerateContentResponse<'_>>(json),
         Wrapping::Enveloped => serde_json::from_slice::<code_assist::GenerateResponse<'_>>(json)
@@ -99,9 +105,13 @@ fn parse(
                 ..envelope.response.unwrap_or_default()
             }),
     };
-    let event = parsed.map_err(|error| UpstreamError::Garbled { detail: error.to_string() })?;
+    let event = parsed.map_err(|error| UpstreamError::Garbled {
+        detail: error.to_string(),
+    })?;
     if event.error.is_some() {
-        return Err(UpstreamError::Google(Box::new(GoogleError::parse(200, json))));
+        return Err(UpstreamError::Google(Box::new(GoogleError::parse(
+            200, json,
+        ))));
     }
     Ok(event)
 }
@@ -112,5 +122,7 @@ fn bare(json: &[u8]) -> UpstreamError {
     if says_error {
         return UpstreamError::Google(Box::new(GoogleError::parse(200, json)));
     }
-    UpstreamError::Garbled { detail: "JSON where events were expected".into() }
+    UpstreamError::Garbled {
+        detail: "JSON where events were expected".into(),
+    }
 }

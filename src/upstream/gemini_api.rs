@@ -11,8 +11,11 @@ use crate::secret::Secret;
 use crate::wire::gemini::{GenerateContentRequest, ListModelsResponse};
 
 /// A model id is one segment of a path.
-const NOT_IN_SEGMENT: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const NOT_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Google pages its list; more pages than this are not asked for.
 const MAX_PAGES: usize = 10;
@@ -26,7 +29,11 @@ pub struct GeminiApi {
 
 impl GeminiApi {
     pub fn new(http: Http, config: &Config, key: Secret) -> Self {
-        Self { http, base: config.endpoints.gemini_api.clone(), key }
+        Self {
+            http,
+            base: config.endpoints.gemini_api.clone(),
+            key,
+        }
     }
 
     /// `:generateContent`
@@ -36,7 +43,10 @@ impl GeminiApi {
         request: &GenerateContentRequest<'_>,
     ) -> Result<Answer, UpstreamError> {
         let response = self.post(&self.url(model, "generateContent"), request)?;
-        Ok(Answer::new(response.bytes(MAX_ANSWER_BYTES)?, Wrapping::Plain))
+        Ok(Answer::new(
+            response.bytes(MAX_ANSWER_BYTES)?,
+            Wrapping::Plain,
+        ))
     }
 
     /// `:streamGenerateContent`
@@ -56,12 +66,22 @@ impl GeminiApi {
         for _ in 0..MAX_PAGES {
             let url = format!("{}/v1beta/models?pageSize=1000{page}", self.base);
             let headers = [("x-goog-api-key", self.key.reveal())];
-            let request = Request { url: &url, headers: &headers, body: None };
+            let request = Request {
+                url: &url,
+                headers: &headers,
+                body: None,
+            };
             let answer = checked(self.http.send(request)?)?.bytes(MAX_ANSWER_BYTES)?;
-            let list: ListModelsResponse = serde_json::from_slice(&answer)
-                .map_err(|error| UpstreamError::Garbled { detail: error.to_string() })?;
-            let can_chat = |methods: &[String]| methods.iter().any(|method| method == "generateContent");
-            let chatty = list.models.into_iter().filter(|model| can_chat(&model.supported_generation_methods));
+            let list: ListModelsResponse =
+                serde_json::from_slice(&answer).map_err(|error| UpstreamError::Garbled {
+                    detail: error.to_string(),
+                })?;
+            let can_chat =
+                |methods: &[String]| methods.iter().any(|method| method == "generateContent");
+            let chatty = list
+                .models
+                .into_iter()
+                .filter(|model| can_chat(&model.supported_generation_methods));
             offered.extend(chatty.map(|model| OfferedModel {
                 id: model.name.trim_start_matches("models/").to_owned(),
                 name: model.display_name,
@@ -90,8 +110,14 @@ impl GeminiApi {
     ) -> Result<Response, UpstreamError> {
         let body = serde_json::to_vec(request).map_err(UpstreamError::unwritable)?;
         // Never in the address, where logs would keep it.
-        let headers =
-            [("x-goog-api-key", self.key.reveal()), ("content-type", "application/json")];
-        checked(self.http.send(Request { url, headers: &headers, body: Some(&body) })?)
+        let headers = [
+            ("x-goog-api-key", self.key.reveal()),
+            ("content-type", "application/json"),
+        ];
+        checked(self.http.send(Request {
+            url,
+            headers: &headers,
+            body: Some(&body),
+        })?)
     }
 }

@@ -65,7 +65,12 @@ impl GoogleError {
             let code = code.and_then(|code| u16::try_from(code).ok());
             parsed.http_status = code.filter(|code| *code >= 400).unwrap_or(500);
         }
-        for detail in error.get("details").and_then(Value::as_array).into_iter().flatten() {
+        for detail in error
+            .get("details")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             parsed.add_detail(detail);
         }
         if parsed.message.is_empty() {
@@ -89,7 +94,12 @@ impl GoogleError {
             "ErrorInfo" => {
                 self.reason = string(detail, "reason").or(self.reason.take());
                 self.domain = string(detail, "domain").or(self.domain.take());
-                for (key, value) in detail.get("metadata").and_then(Value::as_object).into_iter().flatten() {
+                for (key, value) in detail
+                    .get("metadata")
+                    .and_then(Value::as_object)
+                    .into_iter()
+                    .flatten()
+                {
                     if let Some(value) = value.as_str() {
                         self.metadata.insert(key.clone(), value.to_owned());
                     }
@@ -100,13 +110,15 @@ impl GoogleError {
                 self.retry_delay = delay.filter(|delay| !delay.is_zero());
             }
             "QuotaFailure" => {
-                let ids = objects(detail, "violations").filter_map(|violation| string(violation, "quotaId"));
+                let ids = objects(detail, "violations")
+                    .filter_map(|violation| string(violation, "quotaId"));
                 self.quota_ids.extend(ids);
             }
             "BadRequest" => {
                 for violation in objects(detail, "fieldViolations") {
                     let parts = [string(violation, "field"), string(violation, "description")];
-                    self.field_violations.push(parts.into_iter().flatten().collect::<Vec<_>>().join(": "));
+                    self.field_violations
+                        .push(parts.into_iter().flatten().collect::<Vec<_>>().join(": "));
                 }
             }
             "Help" => self.links.extend(objects(detail, "links").map(|link| Link {
@@ -151,7 +163,10 @@ fn find_error(text: &str, depth: usize) -> Option<Map<String, Value>> {
         None if object.contains_key("message") => object,
         None => return None,
     };
-    let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+    let message = error
+        .get("message")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     if depth < MAX_NESTING && message.trim_start().starts_with(['{', '[']) {
         let plain = message.replace('\u{a0}', "").replace('\n', " ");
         if let Some(inner) = find_error(&plain, depth + 1) {
@@ -167,7 +182,11 @@ fn describe_unreadable(http_status: u16, text: &str) -> String {
     if text.is_empty() {
         return format!("Google answered HTTP {http_status} without an explanation");
     }
-    let excerpt: String = text.chars().take(EXCERPT).filter(|c| !c.is_control()).collect();
+    let excerpt: String = text
+        .chars()
+        .take(EXCERPT)
+        .filter(|c| !c.is_control())
+        .collect();
     format!("Google answered HTTP {http_status} with something that is not JSON: {excerpt}")
 }
 
@@ -179,7 +198,12 @@ fn objects<'a>(
     object: &'a Map<String, Value>,
     key: &str,
 ) -> impl Iterator<Item = &'a Map<String, Value>> {
-    object.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object)
+    object
+        .get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
 }
 
 /// "Please retry in 12.5s", "Your quota will reset after 19h14m47s."
@@ -209,7 +233,9 @@ fn duration(text: &str) -> Option<Duration> {
         total += number * seconds;
         rest = &unit[length..];
     }
-    Duration::try_from_secs_f64(total).ok().filter(|delay| !delay.is_zero())
+    Duration::try_from_secs_f64(total)
+        .ok()
+        .filter(|delay| !delay.is_zero())
 }
 
 #[cfg(test)]
@@ -219,12 +245,12 @@ mod tests {
 
     fn full() -> Value {
         serde_json::json!({"error": {"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED",
-            "details": [
-                {" @type ": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "R",
-                 "domain": "cloudcode-pa.googleapis.com", "metadata": {"quotaResetDelay": "13h19m1.5s"}},
-                {"@type": "type.googleapis.com/google.rpc.Help",
-                 "links": [{"description": "d", "url": "https://x"}]},
-            ]}})
+        "details": [
+            {" @type ": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "R",
+             "domain": "cloudcode-pa.googleapis.com", "metadata": {"quotaResetDelay": "13h19m1.5s"}},
+            {"@type": "type.googleapis.com/google.rpc.Help",
+             "links": [{"description": "d", "url": "https://x"}]},
+        ]}})
     }
 
     #[test]
@@ -241,26 +267,44 @@ mod tests {
         assert_eq!(expected.retry_delay, Some(Duration::from_secs_f64(47941.5)));
         assert_eq!(expected.links[0].url, "https://x");
         for shape in shapes {
-            assert_eq!(GoogleError::parse(429, shape.as_bytes()), expected, "{shape}");
+            assert_eq!(
+                GoogleError::parse(429, shape.as_bytes()),
+                expected,
+                "{shape}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_json_is_described() {
-        for (body, words) in [("", "without"), ("<html>Bad\nGateway", "HTML"), ("{\"a\"", "not JSON")] {
+        for (body, words) in [
+            ("", "without"),
+            ("<html>Bad\nGateway", "HTML"),
+            ("{\"a\"", "not JSON"),
+        ] {
             let error = GoogleError::parse(502, body.as_bytes());
-            assert!(error.message.contains(words) || error.message.contains("not JSON"), "{error}");
+            assert!(
+                error.message.contains(words) || error.message.contains("not JSON"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn delays_are_read_in_every_spelling() {
-        for (text, seconds) in [("41.203547882s", 41.203547882), ("900ms", 0.9), ("1m0.5s", 60.5)] {
+        for (text, seconds) in [
+            ("41.203547882s", 41.203547882),
+            ("900ms", 0.9),
+            ("1m0.5s", 60.5),
+        ] {
             assert_eq!(duration(text), Some(Duration::from_secs_f64(seconds)));
         }
         for nothing in ["0s", "", "soon", "5", "-1s", "1e99999s"] {
             assert_eq!(duration(nothing), None, "{nothing}");
         }
-        assert_eq!(delay_in_words("Please retry in 850ms."), Some(Duration::from_millis(850)));
+        assert_eq!(
+            delay_in_words("Please retry in 850ms."),
+            Some(Duration::from_millis(850))
+        );
     }
 }

@@ -96,7 +96,9 @@ pub enum UpstreamError {
 impl UpstreamError {
     /// Requests are made of strings, numbers and JSON that was read before.
     fn unwritable(error: serde_json::Error) -> Self {
-        Self::Garbled { detail: format!("the request cannot be written: {error}") }
+        Self::Garbled {
+            detail: format!("the request cannot be written: {error}"),
+        }
     }
 }
 
@@ -107,5 +109,7 @@ fn checked(response: Response) -> Result<Response, UpstreamError> {
         return Ok(response);
     }
     let body = response.excerpt(MAX_ERROR_BYTES);
-    Err(UpstreamError::Google(Box::new(GoogleError::parse(status, &body))))
+    Err(UpstreamError::Google(Box::new(GoogleError::parse(
+        status, &body,
+    ))))
 }

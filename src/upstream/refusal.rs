@@ -286,12 +286,7 @@ fn appeal_at(appeal: &Option<Link>) -> String {
 mod tests {
     use super::*;
 
-    fn refusal(
-        status: u16,
-        message: &str,
-        reason: &str,
-        project: Option<&str>,
-    ) -> AccountRefusal {
+    fn refusal(status: u16, message: &str, reason: &str, project: Option<&str>) -> AccountRefusal {
         let body = serde_json::json!({ "error": { "message": message, "details": [
             { "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "metadata": {
                 "activationUrl": "https://activate.example",
@@ -349,14 +344,8 @@ mod tests {
     #[test]
     fn cloud_shells_project_is_nobodys() {
         let of = |status, project| refusal(status, "No.", "", Some(project));
-        assert_eq!(
-            of(403, "cloudshell-gca"),
-            AccountRefusal::CloudShellProject
-        );
-        assert_ne!(
-            of(400, "cloudshell-gca"),
-            AccountRefusal::CloudShellProject
-        );
+        assert_eq!(of(403, "cloudshell-gca"), AccountRefusal::CloudShellProject);
+        assert_ne!(of(400, "cloudshell-gca"), AccountRefusal::CloudShellProject);
         assert_ne!(of(403, "acme"), AccountRefusal::CloudShellProject);
     }
 }

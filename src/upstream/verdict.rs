@@ -18,7 +18,10 @@ pub enum Verdict {
     /// The request cannot be served as it is.
     Invalid,
     /// More input than the model takes; tokens.
-    ContextTooLong { given: Option<u64>, limit: Option<u64> },
+    ContextTooLong {
+        given: Option<u64>,
+        limit: Option<u64>,
+    },
     TooLarge,
     /// No such model, or not for this account.
     NotFound,
@@ -27,11 +30,17 @@ pub enum Verdict {
     /// The account, its project or its licence; Google's reason says which.
     Denied,
     /// Passes by itself, soon.
-    RateLimited { retry_after: Option<Duration> },
+    RateLimited {
+        retry_after: Option<Duration>,
+    },
     /// Passes much later, or never.
-    QuotaExhausted { resets_after: Option<Duration> },
+    QuotaExhausted {
+        resets_after: Option<Duration>,
+    },
     /// Google has too much to do.
-    AtCapacity { retry_after: Option<Duration> },
+    AtCapacity {
+        retry_after: Option<Duration>,
+    },
     TimedOut,
     /// Google's own failure.
     Failed,
@@ -62,12 +71,17 @@ impl GoogleError {
             .message
             .split(|c: char| !c.is_ascii_digit())
             .filter_map(|digits| digits.parse::<u64>().ok());
-        Verdict::ContextTooLong { given: numbers.next(), limit: numbers.next() }
+        Verdict::ContextTooLong {
+            given: numbers.next(),
+            limit: numbers.next(),
+        }
     }
 
     fn quota_verdict(&self) -> Verdict {
         let delay = self.retry_delay;
-        let exhausted = Verdict::QuotaExhausted { resets_after: delay };
+        let exhausted = Verdict::QuotaExhausted {
+            resets_after: delay,
+        };
         let of_minute = |text: &String| text.contains("PerMinute");
         let of_day = |text: &String| text.contains("PerDay") || text.contains("Daily");
         if self.allows_nothing() || self.quota_ids.iter().any(of_day) {
@@ -90,7 +104,9 @@ impl GoogleError {
             None if self.quota_ids.iter().any(of_minute)
                 || self.metadata.get("quota_limit").is_some_and(of_minute) =>
             {
-                Verdict::RateLimited { retry_after: Some(ONE_MINUTE) }
+                Verdict::RateLimited {
+                    retry_after: Some(ONE_MINUTE),
+                }
             }
             None => Verdict::RateLimited { retry_after: None },
         }
@@ -111,14 +127,21 @@ impl GoogleError {
     fn speaks_of_capacity(&self) -> bool {
         let message = self.message.to_ascii_lowercase();
         self.http_status != 429 && message.contains("overloaded")
-            || ["capacity exceeded", "no capacity", "model_capacity_exhausted"]
-                .iter()
-                .any(|words| message.contains(words))
+            || [
+                "capacity exceeded",
+                "no capacity",
+                "model_capacity_exhausted",
+            ]
+            .iter()
+            .any(|words| message.contains(words))
     }
 
     /// Code Assist names the delay of a limit that passes; without one it lasts.
     fn is_code_assist_limit(&self) -> bool {
         self.reason.as_deref() == Some("RATE_LIMIT_EXCEEDED")
-            && self.domain.as_deref().is_some_and(|domain| domain.ends_with("cloudcode-pa.googleapis.com"))
+            && self
+                .domain
+                .as_deref()
+                .is_some_and(|domain| domain.ends_with("cloudcode-pa.googleapis.com"))
     }
 }

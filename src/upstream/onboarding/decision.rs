@@ -223,10 +223,7 @@ mod tests {
             {"reasonCode":"UNSUPPORTED_LOCATION","reasonMessage":"Not here."},
             {"reasonCode":"UNSUPPORTED_CLIENT","reasonMessage":"Not with this client."}]}"#;
         let refusal = refused(account, None);
-        assert!(matches!(
-            refusal,
-            AccountRefusal::UnsupportedClient { .. }
-        ));
+        assert!(matches!(refusal, AccountRefusal::UnsupportedClient { .. }));
         let text = refusal.to_string();
         for part in [
             "Not here.",

@@ -17,8 +17,8 @@ use crate::wire::provisioning::{
     Tier,
 };
 
-pub use decision::{Decision, Enrolment, Provisioned, decide};
 use crate::upstream::refusal::AccountRefusal;
+pub use decision::{Decision, Enrolment, Provisioned, decide};
 
 const VERSION: &str = "v1internal";
 
