@@ -1,4 +1,68 @@
-//! gemini-proxy: talk to Google's Gemini models through the OpenAI API.
+//! gemini-proxy: an OpenAI-compatible server in front of Google's Gemini models.
+//!
+//! # The floors
+//!
+//! ```text
+//!    cli                          a person starts it
+//!     │
+//!    server                       clients ask us
+//!     │   │
+//!     │  upstream                 we ask Google
+//!     │   │   └─ oauth            and prove who we are
+//!     │   │        │
+//!     │   └─ http ─┘              by HTTP
+//!     │   │
+//!  translate                      what it means    ┐
+//!     │   │                                        │ pure
+//!    models · wire · config       what is said     ┘
+//!
+//!    simulator                    a stand-in for Google; outside, reached only by HTTP
+//! ```
+//!
+//! A floor uses what is below it, never what is above; `tests/house.rs` holds
+//! the table and checks it.
+//!
+//! # The way of one chat request
+//!
+//! 1. [`server::transport`] takes a connection's request, reads its body and
+//!    finds it a thread.
+//! 2. [`server`] routes it and asks for the key.
+//! 3. `server/chat.rs` parses the body ([`wire::openai`]) and makes the
+//!    [`translate::Stamp`]: the clock and the dice are here and nowhere below.
+//! 4. [`translate::request`] makes a [`wire::gemini::GenerateContentRequest`] of
+//!    it, or a [`translate::Rejection`].
+//! 5. [`upstream`] sends that to Code Assist or to the Gemini API. Code Assist
+//!    needs an account ([`upstream::account`]): a fresh token ([`oauth`]) and a
+//!    project ([`upstream::onboarding`]).
+//! 6. [`upstream::EventStream`] hands over one event of Google's at a time,
+//!    [`translate::StreamTranslator`] makes chunks of it, and the transport
+//!    writes and flushes them.
+//!
+//! Step 6 is one chain of calls, pulled from the client's end. There is no
+//! channel and no second thread: a slow client slows Google, and a client who
+//! leaves ends the request to Google, because everything is dropped.
+//!
+//! # Errors
+//!
+//! A `Rejection`, an `UpstreamError` or an `Unfinished` rises by `?` and becomes
+//! what the client sees in `server/error.rs`, the only place that makes OpenAI's
+//! envelope: with a status of its own before the first byte, as the last event
+//! of the stream after it.
+//!
+//! # What is deliberately absent
+//!
+//! - No async runtime: one thread for each request in flight.
+//! - No clock, dice, files, sockets or environment in [`translate`] and [`wire`].
+//! - No environment and no flags below [`cli`].
+//! - No OpenAI in [`upstream`], no Gemini in `server`: they meet in [`translate`].
+//! - No `ureq` outside [`http`], no tiny_http outside [`server::transport`].
+//! - Nothing of ours in [`simulator`]: if it shared our types, a misspelt field
+//!   would be misspelt on both sides and every test would pass.
+//! - No prompt, answer, token or key in the log.
+//! - No account pools, no rotation, no disguise: what Google refuses is explained.
+//!
+//! This library is for the program and its tests; it is not a published API.
+
 pub mod cli;
 pub mod config;
 pub mod http;

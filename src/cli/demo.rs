@@ -19,7 +19,9 @@ pub(super) fn run(config: Config) -> Result<(), CliError> {
     // Gone with the process; the user's own tokens are not touched.
     let folder = tempfile::tempdir()?;
     let token_store = folder.path().join("tokens.json");
-    std::fs::write(&token_store, simulator.sign_in().to_string())?;
+    let mut credentials = simulator.sign_in();
+    credentials["email"] = "demo@example.com".into();
+    std::fs::write(&token_store, credentials.to_string())?;
     let config = Config {
         token_store,
         endpoints: Endpoints::at(simulator.address()),

@@ -274,7 +274,8 @@ fn sentence(phrase: &str) -> String {
         .into_iter()
         .flat_map(char::to_uppercase)
         .collect();
-    let end = if phrase.ends_with(['.', '!', '?']) || phrase.ends_with(|c: char| c == '/') {
+    // A full stop right behind an address would be taken for a part of it.
+    let end = if phrase.ends_with(['.', '!', '?', '/']) {
         ""
     } else {
         "."

@@ -183,7 +183,7 @@ impl Source for ChatStream {
             None => self.pull(out),
         };
         outcome.unwrap_or_else(|error| {
-            log::warn!("stream of {} broke off: {}", self.model, error.message());
+            log::warn!("a stream of {} broke off: {}", self.model, error.for_log());
             error.write_event(out);
             More::No
         })

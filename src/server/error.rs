@@ -66,8 +66,13 @@ impl ApiError {
         self
     }
 
-    pub(super) fn message(&self) -> &str {
-        &self.message
+    /// Without the message where that may quote the conversation.
+    pub(super) fn for_log(&self) -> String {
+        let code = self.code.unwrap_or(self.kind);
+        match self.status {
+            400 | 413 => code.to_owned(),
+            _ => format!("{code}: {}", self.message),
+        }
     }
 
     pub(super) fn no_key() -> Self {

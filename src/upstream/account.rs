@@ -13,6 +13,7 @@ use crate::oauth::sign_in::{SignInError, SignIns, Started};
 use crate::oauth::token_source::{SignOut, TokenSource};
 use crate::oauth::{AccessToken, AuthError};
 use crate::secret::Secret;
+use crate::upstream::code_assist::default_user_agent;
 use crate::upstream::onboarding::{Onboarding, OnboardingError, Patience, Provisioned};
 use crate::upstream::refusal::AccountRefusal;
 
@@ -103,7 +104,8 @@ pub enum AccountError {
 
 impl Account {
     pub fn new(http: Http, config: &Config) -> Self {
-        let default_user_agent = || concat!("gemini-proxy/", env!("CARGO_PKG_VERSION")).to_owned();
+        // Provisioning is about no model in particular.
+        let default_user_agent = || default_user_agent("gemini");
         Self {
             tokens: TokenSource::new(http.clone(), config),
             http,

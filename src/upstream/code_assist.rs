@@ -106,12 +106,19 @@ impl CodeAssist {
     ) -> Result<Response, UpstreamError> {
         let ready = self.account.ready()?;
         let response = self.send(method, model, &ready, &body)?;
-        if response.status() != 401 {
-            return checked(response);
+        match response.status() {
+            401 => {
+                self.account.discard(&ready.token);
+                let renewed = self.account.ready()?;
+                checked(self.send(method, model, &renewed, &body)?)
+            }
+            // Its licence or its project may have changed: ask again next time.
+            403 => {
+                self.account.forget_project(&ready.project);
+                checked(response)
+            }
+            _ => checked(response),
         }
-        self.account.discard(&ready.token);
-        let renewed = self.account.ready()?;
-        checked(self.send(method, model, &renewed, &body)?)
     }
 
     fn send(

@@ -5,11 +5,11 @@ mod code_assist;
 mod event_stream;
 mod gemini_api;
 mod google_error;
-mod onboarding;
+pub mod onboarding;
 pub mod refusal;
 mod verdict;
 
-pub use code_assist::{CodeAssist, default_user_agent};
+pub use code_assist::CodeAssist;
 pub use event_stream::{Answer, EventStream};
 pub use gemini_api::GeminiApi;
 pub use google_error::{GoogleError, Link};
