@@ -108,7 +108,7 @@ impl Handler for Service {
         let mut reply = self
             .route(&Route::of(&path), request)
             .unwrap_or_else(|error| {
-                log::info!("{id} {method} {path}: {}", error.message());
+                log::info!("{id} {}", error.for_log());
                 error.into_reply()
             });
         log::info!(

@@ -149,7 +149,7 @@ impl CodeAssist {
 }
 
 /// The Gemini CLI's form for programs that embed it, with our own name in it.
-pub fn default_user_agent(model: &str) -> String {
+pub(super) fn default_user_agent(model: &str) -> String {
     let platform = match std::env::consts::OS {
         "macos" => "darwin",
         "windows" => "win32",

@@ -91,7 +91,8 @@ impl GoogleError {
         let kind = detail.iter().find(|(key, _)| key.trim() == "@type");
         let kind = kind.and_then(|(_, kind)| kind.as_str()).unwrap_or_default();
         match kind.rsplit('.').next().unwrap_or_default() {
-            "ErrorInfo" => {
+            // Some proxies in between drop the type.
+            "ErrorInfo" | "" => {
                 self.reason = string(detail, "reason").or(self.reason.take());
                 self.domain = string(detail, "domain").or(self.domain.take());
                 for (key, value) in detail
