@@ -126,10 +126,7 @@ fn words(request: &Value, contents: &[Value]) -> String {
     let lower = asked.to_lowercase();
     let opening = if lower.contains("haiku") || lower.contains("poem") {
         "A stand-in sits here,\nknows the shape of every word,\nand means none of them.\n\n".into()
-    } else if ["hello", "hi", "hey", "good morning"]
-        .iter()
-        .any(|word| lower.starts_with(word))
-    {
+    } else if is_greeting(&lower) {
         "Hello! Everything between you and me works. ".into()
     } else if asked.contains('?') {
         format!(
@@ -144,6 +141,11 @@ fn words(request: &Value, contents: &[Value]) -> String {
         seen(contents),
         instructed(request)
     )
+}
+
+fn is_greeting(lower: &str) -> bool {
+    let first = lower.split(|letter: char| !letter.is_alphanumeric()).next();
+    first.is_some_and(|word| ["hello", "hi", "hey", "hallo"].contains(&word))
 }
 
 fn last_result(contents: &[Value]) -> Option<&Value> {

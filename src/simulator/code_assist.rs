@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::chatter;
-use super::errors::{self, Blanks, GoogleError};
+use super::errors::{Blanks, GoogleError};
 use super::generate::{self, Asked, Door};
 use super::http::{Answer, Request};
 use super::models;
@@ -36,11 +36,7 @@ pub(super) fn generate(
     )?;
     let model_id = body["model"].as_str().unwrap_or_default();
     let Some(model) = models::on_code_assist(model_id, state.preview) else {
-        return Err(GoogleError::new(
-            404,
-            "NOT_FOUND",
-            "Requested entity was not found.",
-        ));
+        return Err(GoogleError::named("not_found"));
     };
     check_project(&body, &state)?;
     let asked = Asked {
@@ -71,11 +67,7 @@ pub(super) fn count_tokens(world: &World, request: &Request) -> Result<Answer, G
             .strip_prefix("models/")
             .and_then(|id| models::on_code_assist(id, world.state().preview));
         if known.is_none() {
-            return Err(GoogleError::new(
-                404,
-                "NOT_FOUND",
-                "Requested entity was not found.",
-            ));
+            return Err(GoogleError::named("not_found"));
         }
     }
     Ok(world.scripted(Kind::CountTokens, request, || {
@@ -141,18 +133,7 @@ fn check_project(body: &Value, state: &State) -> Result<(), GoogleError> {
             message: Some(format!("Permission denied on resource project {project}.")),
             ..Blanks::default()
         };
-        return Err(catalogued("consumer_invalid", &blanks));
+        return Err(GoogleError::named_with("consumer_invalid", &blanks));
     }
     Ok(())
-}
-
-/// A refusal in the words of the catalogue.
-pub(super) fn catalogued(name: &str, blanks: &Blanks) -> GoogleError {
-    match errors::named(name, blanks) {
-        Ok(named) => GoogleError {
-            status: named.status,
-            body: named.body.unwrap_or_default(),
-        },
-        Err(complaint) => GoogleError::new(500, "INTERNAL", complaint),
-    }
 }

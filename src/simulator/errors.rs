@@ -59,15 +59,6 @@ impl GoogleError {
         }))
     }
 
-    pub(super) fn with_reason(self, reason: &str, domain: &str, metadata: Value) -> Self {
-        self.with_detail(json!({
-            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-            "reason": reason,
-            "domain": domain,
-            "metadata": metadata,
-        }))
-    }
-
     fn with_detail(mut self, detail: Value) -> Self {
         match &mut self.body["error"]["details"] {
             Value::Array(details) => details.push(detail),
@@ -76,15 +67,19 @@ impl GoogleError {
         self
     }
 
-    /// No live access token came with the request.
-    pub(super) fn unauthenticated() -> Self {
-        Self::new(
-            401,
-            "UNAUTHENTICATED",
-            "Request had invalid authentication credentials. Expected OAuth 2 access token, \
-             login cookie or other valid authentication credential. See \
-             https://developers.google.com/identity/sign-in/web/devconsole-project.",
-        )
+    /// A refusal of the catalogue.
+    pub(super) fn named(name: &str) -> Self {
+        Self::named_with(name, &Blanks::default())
+    }
+
+    pub(super) fn named_with(name: &str, blanks: &Blanks) -> Self {
+        match named(name, blanks) {
+            Ok(named) => Self {
+                status: named.status,
+                body: named.body.unwrap_or_default(),
+            },
+            Err(complaint) => Self::new(500, "INTERNAL", complaint),
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::chatter;
-use super::code_assist::{catalogued, json_body};
-use super::errors::{Blanks, GoogleError};
+use super::code_assist::json_body;
+use super::errors::GoogleError;
 use super::generate::{self, Asked, Door};
 use super::http::{Answer, Request};
 use super::models::{self, Model};
@@ -112,9 +112,9 @@ fn page_start(token: &str) -> Result<usize, GoogleError> {
 /// In the header only: a key in an address ends up in somebody's log.
 fn require_key(world: &World, request: &Request) -> Result<(), GoogleError> {
     match request.header("x-goog-api-key") {
-        None => Err(catalogued("unregistered_caller", &Blanks::default())),
+        None => Err(GoogleError::named("unregistered_caller")),
         Some(key) if key == world.state().api_key => Ok(()),
-        Some(_) => Err(catalogued("api_key_invalid", &Blanks::default())),
+        Some(_) => Err(GoogleError::named("api_key_invalid")),
     }
 }
 

@@ -1,11 +1,13 @@
 //! Generation, as both doors have it: rules first, then the script, then chatter.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::chatter;
 use super::delivery::Spelling;
 use super::errors::GoogleError;
-use super::http::{Answer, Request, Step};
+use super::http::{Answer, Framing, Request, Step};
 use super::models::Model;
 use super::reply::{Event, Stamp};
 use super::says::{Form, Says, merge_patch};
@@ -55,11 +57,7 @@ pub(super) fn answer(
     );
     let line = world.next_line(Kind::Generate, asked.model_id, request);
     let Line { says, delivery } = line.unwrap_or_default();
-    let own = || {
-        let events = chatter::turn(asked.content).events(&stamp);
-        let pauses = events.iter().skip(1).map(|_| Event::Pause(state.pace));
-        interleave(&events, pauses)
-    };
+    let own = || paced(chatter::turn(asked.content).events(&stamp), state.pace);
     let events = match says {
         Says::Turn(turn) => turn.events(&stamp),
         Says::Responses(events) => events,
@@ -72,12 +70,16 @@ pub(super) fn answer(
 }
 
 /// Pauses between events, where there is any pace at all.
-fn interleave(events: &[Event], pauses: impl Iterator<Item = Event>) -> Vec<Event> {
-    let mut pauses = pauses.filter(|pause| *pause != Event::Pause(std::time::Duration::ZERO));
+fn paced(events: Vec<Event>, pace: Duration) -> Vec<Event> {
+    if pace.is_zero() {
+        return events;
+    }
     let mut paced = Vec::with_capacity(events.len() * 2);
     for event in events {
-        paced.push(event.clone());
-        paced.extend(pauses.next());
+        if !paced.is_empty() {
+            paced.push(Event::Pause(pace));
+        }
+        paced.push(event);
     }
     paced
 }
@@ -139,7 +141,7 @@ fn not_events(says: Says, mode: Mode) -> Answer {
 fn raw_stream(body: Vec<Step>) -> Answer {
     Answer {
         body,
-        framing: super::http::Framing::Chunked,
+        framing: Framing::Chunked,
         ..Answer::whole(200, "text/event-stream", Vec::new())
     }
 }

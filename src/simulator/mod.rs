@@ -6,16 +6,17 @@
 //! writes bare JSON. If both sides used the same types, a misspelt field would be
 //! misspelt on both, and every test would pass.
 //!
-//! - the wire: `http`, `gates`, `routes`, `control`, `recorder`
+//! - the wire: `http`, `connection`, `gates`, `routes`, `control`, `recorder`
 //! - who asks: `consent`, `oauth`, `grants`, `onboarding`
 //! - what is asked: `code_assist`, `gemini_api`, `generate`, `models`,
 //!   `signatures`, and `validate/` with Google's rules
-//! - what is answered: [`script`] with `says` and [`delivery`], else `chatter`
-//!   with `sample`; `reply` and `stream` bring it into form; `errors`
-//! - the switches: [`state`]
+//! - what is answered: `script` with `says` and `delivery`, else `chatter` with
+//!   `sample`; `reply`, `stream`, `whole` and `gzip` bring it into form; `errors`
+//! - the switches: `state`
 
 mod chatter;
 mod code_assist;
+mod connection;
 mod consent;
 mod control;
 mod delivery;
@@ -40,6 +41,7 @@ mod signatures;
 mod state;
 mod stream;
 mod validate;
+mod whole;
 mod world;
 
 use std::collections::HashMap;
@@ -51,7 +53,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use self::http::{Answer, Connection, Outcome};
+use self::connection::{Connection, Outcome};
 pub use self::recorder::Recorded;
 use self::state::State;
 use self::world::World;
@@ -223,7 +225,7 @@ fn answer_all(world: &World, connection: &mut Connection) -> io::Result<()> {
             continue;
         }
         let serial = world.recorder.record(&request);
-        let answer: Answer = routes::answer(world, &request);
+        let answer = routes::answer(world, &request);
         let status = answer.status;
         let outcome = connection.write_answer(&request, answer, &world.gates);
         world.recorder.amend(serial, |recorded| {

@@ -82,7 +82,7 @@ pub(super) fn tokeninfo(world: &World, request: &Request) -> Answer {
 pub(super) fn userinfo(world: &World, request: &Request) -> Answer {
     let is_live = bearer(request).is_some_and(|token| world.grants().is_live(token));
     if !is_live {
-        return GoogleError::unauthenticated().into();
+        return GoogleError::named("unauthenticated").into();
     }
     world.scripted(Kind::Userinfo, request, || {
         let user = json!({

@@ -58,17 +58,11 @@ pub(super) fn onboard_user(world: &World, request: &Request) -> Result<Answer, G
     )?;
     check_duet_project(&body)?;
     let Some(tier) = body["tierId"].as_str() else {
-        return Err(GoogleError::invalid_argument(
-            "Request contains an invalid argument.",
-        ));
+        return Err(GoogleError::named("invalid_argument"));
     };
     let project = body["cloudaicompanionProject"].as_str();
     if tier == "free-tier" && project.is_some() {
-        return Err(GoogleError::new(
-            400,
-            "FAILED_PRECONDITION",
-            "Precondition Failed",
-        ));
+        return Err(GoogleError::named("failed_precondition"));
     }
     Ok(world.scripted(Kind::Onboard, request, || {
         let mut progress = world.progress();

@@ -11,6 +11,7 @@ use super::document::Document;
 use super::errors::{self, Blanks};
 use super::http::{Answer, Step};
 use super::reply::{Call, Event, Turn};
+use super::script::Kind;
 
 #[derive(Debug, Clone, Default)]
 pub(super) enum Says {
@@ -74,6 +75,15 @@ impl Says {
             return parse_turn(item);
         }
         parse_body(item)
+    }
+
+    /// Whether a request of this kind can be answered so.
+    pub(super) fn belongs_to(&self, kind: Kind) -> bool {
+        match self {
+            Self::Turn(_) | Self::Responses(_) => kind == Kind::Generate,
+            Self::RedirectError(_) => kind == Kind::Auth,
+            _ => true,
+        }
     }
 
     /// The answer to a request other than for generation. `own` is what the

@@ -150,7 +150,12 @@ impl Script {
                 return Err(format!("{name}: expected a list"));
             };
             for (index, item) in items.into_iter().enumerate() {
-                parsed.push((kind, Item::parse(item, format!("{name}[{index}]"))?));
+                let place = format!("{name}[{index}]");
+                let item = Item::parse(item, place.clone())?;
+                if !item.line.says.belongs_to(kind) {
+                    return Err(format!("{place}: not an answer to this kind of request"));
+                }
+                parsed.push((kind, item));
             }
         }
         for (kind, item) in parsed {
@@ -278,6 +283,7 @@ mod tests {
                 "token[0]: a status needs a body",
             ),
             (json!([{"then": "explode"}]), "generate[0].then"),
+            (json!({"token": [{"text": "a"}]}), "token[0]: not an answer"),
             (
                 json!([{"text": "a", "sse": {"bim": true}}]),
                 "generate[0].sse: unknown key bim",

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::delivery::Spelling;
 use super::http::{Answer, Framing, Step};
-use super::reply::{Event, merged};
+use super::reply::Event;
+use super::whole::merged;
 
 /// How the client asked for the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

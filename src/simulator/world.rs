@@ -104,11 +104,7 @@ impl World {
             .and_then(|value| value.strip_prefix("Bearer "));
         match token {
             Some(token) if self.grants().is_live(token) => Ok(()),
-            _ => Err(GoogleError::unauthenticated().with_reason(
-                "ACCESS_TOKEN_EXPIRED",
-                "googleapis.com",
-                serde_json::json!({"service": "cloudcode-pa.googleapis.com"}),
-            )),
+            _ => Err(GoogleError::named("unauthenticated")),
         }
     }
 }

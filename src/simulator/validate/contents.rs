@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::errors::GoogleError;
 use super::messages::PART_DATA;
 use super::{Verdict, elements};
+use crate::simulator::errors::GoogleError;
 
 /// What every model can look at or listen to.
 const MEDIA_TYPES: [&str; 29] = [
@@ -142,4 +142,57 @@ fn check_text_only(instruction: &Value) -> Verdict {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_part_holds_one_thing_and_a_content_some_part() {
+        let user = |part: Value| json!({"contents": [{"role": "user", "parts": [part]}]});
+        let image = |kind: &str| json!({"inlineData": {"mimeType": kind, "data": "AAAA"}});
+        for (request, complaint) in [
+            (user(json!({"text": ""})), ""),
+            (user(image("image/png")), ""),
+            (
+                user(image("image/tiff")),
+                "Unsupported MIME type: image/tiff",
+            ),
+            (json!({"contents": []}), "contents is not specified"),
+            (
+                json!({"contents": [{"role": "user", "parts": []}]}),
+                "at least one parts field",
+            ),
+            (
+                json!({"contents": [{"role": "tool", "parts": [{"text": ""}]}]}),
+                "valid role",
+            ),
+            (
+                user(json!({"thought": true})),
+                "required oneof field 'data'",
+            ),
+            (
+                user(json!({"text": "", "functionCall": {"name": "f"}})),
+                "already set",
+            ),
+            (
+                user(json!({"functionCall": {"name": ""}})),
+                "Name cannot be empty",
+            ),
+            (
+                user(json!({"functionResponse": {"name": "f"}})),
+                "must be an object",
+            ),
+        ] {
+            let said = match check(&request) {
+                Ok(()) => String::new(),
+                Err(error) => error.body.to_string(),
+            };
+            assert!(said.contains(complaint), "{request}: {said}");
+            assert_eq!(said.is_empty(), complaint.is_empty(), "{request}: {said}");
+        }
+    }
 }

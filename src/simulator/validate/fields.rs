@@ -6,7 +6,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, Engine};
 use serde_json::Value;
 
-use super::super::errors::FieldViolation;
+use crate::simulator::errors::FieldViolation;
 
 /// A message: its name in Google's documentation, and its fields.
 pub(in crate::simulator) struct Message {

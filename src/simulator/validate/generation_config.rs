@@ -4,10 +4,10 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use super::super::errors::GoogleError;
-use super::super::models::{Generation, Model};
 use super::tools::check_schema;
 use super::{Verdict, elements};
+use crate::simulator::errors::GoogleError;
+use crate::simulator::models::{Generation, Model};
 
 const MAX_STOP_SEQUENCES: usize = 5;
 const RESPONSE_TYPES: [&str; 3] = ["text/plain", "application/json", "text/x.enum"];
@@ -124,4 +124,83 @@ fn check_response_format(request: &Value, model: &Model) -> Verdict {
 
 fn refuse(message: &str) -> Verdict {
     Err(GoogleError::invalid_argument(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::simulator::models;
+
+    #[test]
+    fn ranges_and_what_a_generation_offers_are_kept() {
+        let tools = json!([{"functionDeclarations": [{"name": "f"}]}]);
+        let schema = json!({"type": "object"});
+        let json_type = "application/json";
+        for (model, config, complaint) in [
+            (
+                "gemini-2.5-pro",
+                json!({"temperature": 2, "topK": 64, "seed": -1}),
+                "",
+            ),
+            (
+                "gemini-2.5-pro",
+                json!({"temperature": 2.1}),
+                "temperature value of 2.1",
+            ),
+            ("gemini-2.5-pro", json!({"topK": 65}), "topK value of 65"),
+            (
+                "gemini-2.5-pro",
+                json!({"maxOutputTokens": 65_537}),
+                "maxOutputTokens value",
+            ),
+            (
+                "gemini-2.5-pro",
+                json!({"maxOutputTokens": 0}),
+                "maxOutputTokens value",
+            ),
+            (
+                "gemini-2.5-pro",
+                json!({"candidateCount": 2}),
+                "Multiple candidates",
+            ),
+            (
+                "gemini-2.5-pro",
+                json!({"stopSequences": [""]}),
+                "empty stop sequence",
+            ),
+            ("gemini-2.5-pro", json!({"presencePenalty": 1}), ""),
+            (
+                "gemini-3-flash",
+                json!({"presencePenalty": 1}),
+                "Penalty is not enabled",
+            ),
+            (
+                "gemini-3-flash",
+                json!({"logprobs": 3}),
+                "Logprobs is not supported",
+            ),
+            (
+                "gemini-3-flash",
+                json!({"responseJsonSchema": schema}),
+                "only supported with",
+            ),
+            ("gemini-3-flash", json!({"responseMimeType": json_type}), ""),
+            (
+                "gemini-2.5-pro",
+                json!({"responseMimeType": json_type}),
+                "mime type: 'application/json'",
+            ),
+        ] {
+            let request = json!({"generationConfig": config, "tools": tools});
+            let verdict = models::on_code_assist(model, true).map(|known| check(&request, known));
+            let said = match verdict {
+                Some(Ok(())) => String::new(),
+                other => format!("{other:?}"),
+            };
+            assert!(said.contains(complaint), "{config}: {said}");
+            assert_eq!(said.is_empty(), complaint.is_empty(), "{config}: {said}");
+        }
+    }
 }

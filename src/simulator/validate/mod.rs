@@ -17,10 +17,10 @@ pub(super) use self::messages::{
     CODE_ASSIST_COUNT_ENVELOPE, CODE_ASSIST_ENVELOPE, GEMINI_API_COUNT_REQUEST, GEMINI_API_REQUEST,
     LOAD_CODE_ASSIST, ONBOARD_USER, RETRIEVE_USER_QUOTA,
 };
-use super::errors::GoogleError;
-use super::models::Model;
-use super::signatures::Signatures;
-use super::state::Strict;
+use crate::simulator::errors::GoogleError;
+use crate::simulator::models::Model;
+use crate::simulator::signatures::Signatures;
+use crate::simulator::state::Strict;
 
 /// The largest request, with everything inline (ai.google.dev, "Files API").
 const MAX_REQUEST_BYTES: usize = 20 * 1024 * 1024;
@@ -82,9 +82,7 @@ pub(super) fn count_tokens(contents: &Value, strict: Strict) -> Verdict {
     }
     for part in parts(contents) {
         if part["thought"].as_bool() == Some(true) {
-            return Err(GoogleError::invalid_argument(
-                "Request contains an invalid argument.",
-            ));
+            return Err(GoogleError::named("invalid_argument"));
         }
     }
     Ok(())

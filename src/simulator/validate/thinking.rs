@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::errors::GoogleError;
-use super::super::models::{GEMINI_3_BUDGET, Model, Thinking};
 use super::Verdict;
+use crate::simulator::errors::GoogleError;
+use crate::simulator::models::{GEMINI_3_BUDGET, Model, Thinking};
 
 /// "As much as seems right": every budget model takes it.
 const DYNAMIC: i64 = -1;
@@ -60,8 +60,8 @@ fn refuse(message: &str) -> Verdict {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::models;
     use super::*;
+    use crate::simulator::models;
 
     #[test]
     fn every_model_takes_what_its_documentation_says() {

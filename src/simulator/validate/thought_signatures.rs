@@ -6,10 +6,10 @@
 
 use serde_json::Value;
 
-use super::super::errors::GoogleError;
-use super::super::models::{Generation, Model};
-use super::super::signatures::{BadSignature, Signatures};
 use super::{Verdict, elements};
+use crate::simulator::errors::GoogleError;
+use crate::simulator::models::{Generation, Model};
+use crate::simulator::signatures::{BadSignature, Signatures};
 
 pub(super) fn check(request: &Value, model: &Model, signatures: &Signatures) -> Verdict {
     let contents = elements(&request["contents"]);
@@ -83,8 +83,8 @@ fn refusal(bad: &BadSignature, index: usize) -> GoogleError {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::models;
     use super::*;
+    use crate::simulator::models;
 
     const DUMMY: &str = "skip_thought_signature_validator";
 

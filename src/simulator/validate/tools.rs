@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::super::errors::GoogleError;
-use super::super::models::{Generation, Model};
 use super::{Verdict, elements};
+use crate::simulator::errors::GoogleError;
+use crate::simulator::models::{Generation, Model};
 
 const MAX_NAME_LENGTH: usize = 64;
 const MAX_DECLARATIONS: usize = 512;
@@ -172,8 +172,8 @@ fn refuse(message: String) -> Verdict {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::models;
     use super::*;
+    use crate::simulator::models;
 
     fn verdict(declarations: Value, config: Value) -> String {
         let Some(model) = models::on_code_assist("gemini-2.5-pro", false) else {

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::super::errors::GoogleError;
 use super::{Verdict, elements};
+use crate::simulator::errors::GoogleError;
 
 const CALL_AFTER_USER: &str = "Please ensure that function call turn comes immediately after a \
     user turn or after a function response turn.";
