@@ -67,7 +67,7 @@ pub struct Stamp {
 
 impl Stamp {
     pub fn new(created: u64, model: String, seed: [u8; 16]) -> Self {
-        let id = format!("chatcmpl-{}", token(&seed, "completion"));
+        let id = format!("chatcmpl-{}", token(&seed, "completion", 29));
         Self {
             id,
             created,
@@ -79,12 +79,12 @@ impl Stamp {
     /// The id of the nth tool call of this answer: 29 characters. Some clients
     /// cannot hold more than 40.
     fn call_id(&self, nth: usize) -> String {
-        format!("call_{}", token(&self.seed, &format!("call {nth}")))
+        format!("call_{}", token(&self.seed, &format!("call {nth}"), 24))
     }
 }
 
-/// 24 letters and digits that follow from the seed and a purpose.
-fn token(seed: &[u8; 16], purpose: &str) -> String {
+/// Letters and digits, 32 at most, that follow from the seed and a purpose.
+fn token(seed: &[u8; 16], purpose: &str, length: usize) -> String {
     const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let digest = Sha256::new()
         .chain_update(seed)
@@ -92,7 +92,7 @@ fn token(seed: &[u8; 16], purpose: &str) -> String {
         .finalize();
     digest
         .iter()
-        .take(24)
+        .take(length)
         .map(|byte| char::from(ALPHABET[usize::from(*byte) % 62]))
         .collect()
 }

@@ -1,0 +1,179 @@
+//! Translation, case by case: each folder of `cases/` is one, named for what it
+//! shows, with files named for what they are:
+//!
+//! - `openai_request.json` becomes `gemini_request.json` (with `ignored.txt`, if
+//!   fields had no effect) or `rejection.json`
+//! - `gemini_response.json` becomes `openai_response.json` or `unfinished.txt`
+//! - `gemini_events.sse` becomes `openai_chunks.sse`; `unfinished.txt` if it
+//!   ends without an end
+//!
+//! A new case needs no Rust: write what goes in, run
+//! `UPDATE_GOLDEN=1 cargo test --test translation`, and read what came out.
+
+mod guards;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gemini_proxy::translate::reply::Reader;
+use gemini_proxy::translate::{self, Names, NoSignatures, Stamp, StreamTranslator};
+use gemini_proxy::wire::gemini::GenerateContentResponse;
+use gemini_proxy::wire::openai::{ChatCompletionChunk, ChatRequest};
+use gemini_proxy::wire::sse::{Decoder, Frame};
+use serde::Serialize;
+use serde_json::json;
+
+/// The clock and the dice of every case.
+fn stamp(model: &str) -> Stamp {
+    Stamp::new(1_795_332_000, model.to_owned(), [7; 16])
+}
+
+struct Case {
+    folder: PathBuf,
+}
+
+impl Case {
+    fn input(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.folder.join(name)).ok()
+    }
+
+    /// Compares with the file of this name; none is expected where `actual` is none.
+    fn expect(&self, name: &str, actual: Option<&str>) {
+        let path = self.folder.join(name);
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            match actual {
+                Some(actual) => fs::write(&path, actual).expect("a case can be written"),
+                None => drop(fs::remove_file(&path)),
+            }
+            return;
+        }
+        let expected = fs::read_to_string(&path).ok();
+        assert_eq!(actual, expected.as_deref(), "{}", path.display());
+    }
+
+    fn run(&self) {
+        let request = self.input("openai_request.json");
+        let response = self.input("gemini_response.json");
+        let events = self.input("gemini_events.sse");
+        assert!(
+            request.is_some() || response.is_some() || events.is_some(),
+            "nothing goes in"
+        );
+        let mut names = Names::default();
+        let mut one_call_only = false;
+        let mut model = "gemini-3.5-flash".to_owned();
+        let mut include_usage = false;
+        if let Some(request) = &request {
+            let chat: ChatRequest<'_> = serde_json::from_str(request).expect("a request");
+            model = chat.model.as_deref().unwrap_or(&model).to_owned();
+            include_usage = chat
+                .stream_options
+                .as_ref()
+                .and_then(|options| options.include_usage)
+                == Some(true);
+            let translated = translate::request(&chat, &model, &NoSignatures);
+            let (gemini, ignored, rejection) = match translated {
+                Ok(translated) => {
+                    names = translated.names;
+                    one_call_only = translated.one_call_only;
+                    let ignored = translated.ignored.join("\n");
+                    let ignored = (!ignored.is_empty()).then_some(ignored + "\n");
+                    (Some(pretty(&translated.request)), ignored, None)
+                }
+                Err(rejection) => {
+                    let rejection = json!({"code": rejection.code, "param": rejection.param, "message": rejection.message});
+                    (None, None, Some(pretty(&rejection)))
+                }
+            };
+            self.expect("gemini_request.json", gemini.as_deref());
+            self.expect("ignored.txt", ignored.as_deref());
+            self.expect("rejection.json", rejection.as_deref());
+        }
+        let stamp = stamp(&model);
+        let reader = || {
+            Reader::new(
+                stamp.clone(),
+                names.clone(),
+                one_call_only,
+                Arc::new(NoSignatures),
+            )
+        };
+        if let Some(response) = &response {
+            let answer = serde_json::from_str(response).expect("an answer");
+            let outcome = translate::response(answer, reader(), &stamp);
+            let unfinished = outcome.as_ref().err().map(|error| format!("{error}\n"));
+            let completion = outcome.ok().map(|completion| pretty(&completion));
+            self.expect("openai_response.json", completion.as_deref());
+            if events.is_none() {
+                self.expect("unfinished.txt", unfinished.as_deref());
+            }
+        }
+        if let Some(events) = &events {
+            let (chunks, unfinished) = chunks(
+                events.as_bytes(),
+                StreamTranslator::new(reader(), include_usage),
+            );
+            self.expect("openai_chunks.sse", Some(&chunks));
+            self.expect(
+                "unfinished.txt",
+                unfinished.map(|words| words + "\n").as_deref(),
+            );
+        }
+    }
+}
+
+fn pretty(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("a value") + "\n"
+}
+
+/// The chunks of a stream of Google's, and why it is no good end.
+fn chunks(events: &[u8], mut translator: StreamTranslator) -> (String, Option<String>) {
+    let mut out = String::new();
+    each_event(events, |event| {
+        translator.push(event, |chunk| out.push_str(&sse(chunk)));
+    });
+    let end = translator.finish(|chunk| out.push_str(&sse(chunk)));
+    (out, end.err().map(|error| error.to_string()))
+}
+
+fn sse(chunk: &ChatCompletionChunk<'_>) -> String {
+    format!(
+        "data: {}\n\n",
+        serde_json::to_string(chunk).expect("a chunk")
+    )
+}
+
+fn each_event(stream: &[u8], mut take: impl FnMut(GenerateContentResponse<'_>)) {
+    let mut decoder = Decoder::default();
+    for piece in stream.chunks(4096).chain([b"".as_slice()]) {
+        let read = |buffer: &mut [u8]| {
+            buffer[..piece.len()].copy_from_slice(piece);
+            Ok::<_, ()>(piece.len())
+        };
+        decoder.read_with(read).expect("a slice can be read");
+        while decoder.advance() {
+            if let Frame::Data(data) = decoder.current() {
+                take(serde_json::from_slice(data).expect("an event"));
+            }
+        }
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/translation/cases");
+    let entries = fs::read_dir(folder).expect("there are cases");
+    let mut folders: Vec<_> = entries.map(|entry| entry.expect("a case").path()).collect();
+    folders.sort();
+    folders.into_iter().map(|folder| Case { folder }).collect()
+}
+
+#[test]
+fn every_case_comes_out_as_its_folder_says() {
+    let cases = cases();
+    assert!(cases.len() >= 40, "the cases were not found");
+    for case in cases {
+        eprintln!("case {}", case.folder.display());
+        case.run();
+    }
+}
