@@ -262,7 +262,7 @@ impl From<Unfinished> for ApiError {
     fn from(unfinished: Unfinished) -> Self {
         let code = match unfinished {
             Unfinished::CutShort => "upstream_stream_error",
-            Unfinished::Empty { .. } => "upstream_invalid_response",
+            Unfinished::CallInPieces | Unfinished::Empty { .. } => "upstream_invalid_response",
         };
         Self::server(502, code, format!("{unfinished}."))
     }

@@ -200,6 +200,7 @@ impl<'a> Conversation<'a, '_> {
             id: self.shown_id(id),
             name: Text(tools::accepted_name(name)),
             args: Some(args),
+            will_continue: None,
         };
         Ok(Part {
             thought_signature: signature,

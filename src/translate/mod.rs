@@ -103,6 +103,9 @@ pub enum Unfinished {
     /// The stream ended without a finish reason: what came may be cut anywhere.
     #[error("Google ended the answer before it was finished")]
     CutShort,
+    /// We never ask for this, and must not pass on a call without its arguments.
+    #[error("Google sent a function call in pieces, which cannot be put together here")]
+    CallInPieces,
     /// Finished, but with nothing in it.
     #[error("Google returned an empty answer (finish reason {reason}){}", detail(.message))]
     Empty {

@@ -69,6 +69,7 @@ struct Choice {
     /// Google's ids of the calls so far: a call that is sent again is the same call.
     call_ids: HashSet<String>,
     has_text: bool,
+    has_call_in_pieces: bool,
     finish_reason: Option<String>,
     finish_message: Option<String>,
 }
@@ -169,6 +170,10 @@ impl Reader {
     fn call<'a>(&'a mut self, index: u32, part: &'a Part<'_>) -> Option<Call<'a>> {
         let call = part.function_call.as_ref()?;
         let choice = &mut self.choices[index as usize];
+        if call.will_continue.is_some() || call.name.is_empty() {
+            choice.has_call_in_pieces = true;
+            return None;
+        }
         if let Some(id) = call.id.as_deref().filter(|id| !id.is_empty())
             && !choice.call_ids.insert(id.to_owned())
         {
@@ -224,6 +229,16 @@ impl Reader {
         usage(&self.usage)
     }
 
+    /// A whole answer cannot have been cut: a document that parses is complete.
+    /// Older models leave out the reason for a plain stop.
+    pub(super) fn presume_stopped(&mut self) {
+        for choice in &mut self.choices {
+            if choice.finish_reason.is_none() && (choice.has_text || choice.calls > 0) {
+                choice.finish_reason = Some("STOP".to_owned());
+            }
+        }
+    }
+
     /// Google has nothing more to say.
     pub fn finish(&self) -> Result<Ending, Unfinished> {
         let usage = self.usage();
@@ -259,6 +274,9 @@ impl Choice {
 
     /// Gemini's reason in OpenAI's words. It says `STOP` even when it calls functions.
     fn finish(&self) -> Result<Finish, Unfinished> {
+        if self.has_call_in_pieces {
+            return Err(Unfinished::CallInPieces);
+        }
         let Some(reason) = self.finish_reason.as_deref() else {
             return Err(Unfinished::CutShort);
         };

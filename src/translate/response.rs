@@ -33,6 +33,7 @@ pub fn response<'a>(
         }
         gathered[place].add(said);
     });
+    reader.presume_stopped();
     let ending = reader.finish()?;
     gathered.resize_with(ending.finishes.len(), Gathered::default);
     let choices = gathered.into_iter().zip(ending.finishes).zip(0..);

@@ -46,11 +46,12 @@ pub enum AccountRefusal {
     )]
     CloudShellProject,
     #[error(
-        "the Gemini for Google Cloud API is switched off in {}{}; switch it on{}, wait a few \
-         minutes and try again",
-        named(project), all_said(&[said]), at(activation_url)
+        "{} is switched off in {}{}; switch it on{}, wait a few minutes and try again",
+        service, named(project), all_said(&[said]), at(activation_url)
     )]
     ServiceDisabled {
+        /// Such as `cloudaicompanion.googleapis.com`.
+        service: String,
         project: Option<String>,
         said: String,
         activation_url: Option<String>,
@@ -165,6 +166,7 @@ impl AccountRefusal {
                 Self::CloudShellProject
             }
             "SERVICE_DISABLED" => Self::ServiceDisabled {
+                service: metadata("service").unwrap_or("the Gemini for Google Cloud API".into()),
                 project: owned,
                 said,
                 activation_url: metadata("activationUrl"),

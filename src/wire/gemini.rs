@@ -114,6 +114,9 @@ pub struct FunctionCall<'a> {
     pub name: Text<'a>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub args: Option<Json<'a>>,
+    /// The arguments come in pieces (`partialArgs`), which must be asked for.
+    #[serde(default, rename = "willContinue", skip_serializing)]
+    pub will_continue: Option<bool>,
 }
 
 /// What the function gave. `response` must be a JSON object.
