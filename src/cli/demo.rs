@@ -17,11 +17,11 @@ pub(super) fn run(config: Config) -> Result<(), CliError> {
     let address = listener.local_addr();
     let simulator = Simulator::start_for_demo().map_err(CliError::Simulator)?;
     // Gone with the process; the user's own tokens are not touched.
-    let folder = tempfile::tempdir()?;
+    let folder = tempfile::tempdir().map_err(CliError::DemoFolder)?;
     let token_store = folder.path().join("tokens.json");
     let mut credentials = simulator.sign_in();
     credentials["email"] = "demo@example.com".into();
-    std::fs::write(&token_store, credentials.to_string())?;
+    std::fs::write(&token_store, credentials.to_string()).map_err(CliError::DemoFolder)?;
     let config = Config {
         token_store,
         endpoints: Endpoints::at(simulator.address()),

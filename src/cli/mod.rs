@@ -41,15 +41,25 @@ pub enum CliError {
     Serving(std::io::Error),
     #[error("the stand-in for Google cannot run: {0}")]
     Simulator(std::io::Error),
-    #[error(transparent)]
+    #[error("{0}{advice}", advice = advice(.0))]
     Account(#[from] AccountError),
     #[error("no sign-in within {minutes} minutes; run `gemini-proxy login` again")]
     LoginTimedOut { minutes: u64 },
+    #[error("the demo needs a temporary folder: {0}")]
+    DemoFolder(std::io::Error),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
     /// The command said why already.
     #[error("")]
     Silent,
+}
+
+fn advice(error: &AccountError) -> &'static str {
+    if error.needs_sign_in() {
+        "\nRun `gemini-proxy login`."
+    } else {
+        ""
+    }
 }
 
 impl From<AuthError> for CliError {

@@ -8,8 +8,8 @@ use crate::cli::CliError;
 use crate::cli::settings::BadSetting;
 use crate::config::{Config, UpstreamKind};
 use crate::http::Http;
-use crate::server::Service;
 use crate::server::transport::listener::{Limits, Listener};
+use crate::server::{Service, base_url};
 use crate::upstream::account::Account;
 use crate::upstream::{CodeAssist, GeminiApi, Upstream};
 
@@ -57,7 +57,8 @@ pub(super) fn service(
 
 /// What someone who starts it should know, in the log.
 fn greet(config: &Config, account: &Account, address: SocketAddr) {
-    log::info!("point an OpenAI client at http://{address}/v1");
+    let base_url = base_url(address);
+    log::info!("point an OpenAI client at {base_url}/v1");
     if config.api_keys.is_empty() {
         log::warn!("PROXY_API_KEY is not set: every program on this machine may use the proxy");
     }
@@ -70,7 +71,7 @@ fn greet(config: &Config, account: &Account, address: SocketAddr) {
         (true, Some(email)) => log::info!("signed in to Google as {email}"),
         (true, None) => log::info!("signed in to Google"),
         (false, _) => log::warn!(
-            "not signed in to Google: open http://{address}/auth/login, or run `gemini-proxy login`, \
+            "not signed in to Google: open {base_url}/auth/login, or run `gemini-proxy login`, \
              or set GEMINI_API_KEY"
         ),
     }

@@ -43,9 +43,7 @@ impl AccessToken {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AuthError {
     /// Only the user can mend this, by signing in.
-    #[error(
-        "not signed in to Google: {why}; open /auth/login in a browser, or run `gemini-proxy login`"
-    )]
+    #[error("not signed in to Google: {why}")]
     SignInRequired { why: SignedOut },
     /// Nothing is lost: the next request tries again.
     #[error("cannot renew the access token: {0}; try again shortly")]
@@ -60,8 +58,7 @@ pub enum AuthError {
     /// credentials stay where they are.
     #[error(
         "Google refuses the OAuth client that these credentials belong to ({0}); check \
-         GOOGLE_OAUTH_CLIENT_ID and GOOGLE_OAUTH_CLIENT_SECRET, or sign in again: open \
-         /auth/login in a browser, or run `gemini-proxy login`"
+         GOOGLE_OAUTH_CLIENT_ID and GOOGLE_OAUTH_CLIENT_SECRET, or sign in again"
     )]
     ClientRefused(Refusal),
     /// An administrator's policy, or a fault of ours. The credentials stay.

@@ -21,7 +21,7 @@ pub const TERMS: &str = "Know the risk: Google's terms do not allow other progra
 
 /// `GET /`
 pub(super) fn welcome(service: &Service) -> Reply {
-    let base = format!("http://{}/v1", service.address);
+    let base = format!("{}/v1", service.sign_in_page.base_url);
     let page = Page::new(200, Mood::Calm, "Gemini Proxy is running")
         .paragraph(&format!("Point an OpenAI client at `{base}`."));
     let status = service.account.status();
@@ -137,7 +137,8 @@ struct StatusBody<'a> {
     /// What stands in the way, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
-    upstream: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<&'a str>,
 }
 
 pub(super) fn status(service: &Service) -> Reply {
@@ -155,7 +156,7 @@ pub(super) fn status(service: &Service) -> Reply {
             tier: status.tier,
             expires_at: status.expires_at_ms.and_then(rfc_3339),
             problem: status.problem,
-            upstream,
+            upstream: status.signed_in.then_some(upstream),
         },
     );
     reply.add_header("cache-control", "no-store".to_owned());
@@ -175,7 +176,8 @@ pub(super) fn logout(service: &Service, request: &Request) -> Result<Reply, ApiE
         let message = "Another site's page may not sign you out.";
         return Err(ApiError::invalid(403, "cross_site_request", message));
     }
-    let outcome = service.account.sign_out()?;
+    let outcome = service.account.sign_out();
+    let outcome = outcome.map_err(|error| ApiError::account(&error, &service.sign_in_page))?;
     service.signatures.clear();
     let revoked = matches!(outcome, SignOut::Revoked);
     Ok(json(

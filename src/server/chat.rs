@@ -1,10 +1,11 @@
 //! `POST /v1/chat/completions`
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Service;
 use super::body;
-use super::error::ApiError;
+use super::error::{ApiError, SignInPage};
 use crate::server::transport::exchange::Request;
 use crate::server::transport::writer::{More, Reply, Source};
 use crate::translate::reply::Reader;
@@ -61,7 +62,7 @@ fn stamp(model: String) -> Result<Stamp, ApiError> {
 }
 
 fn whole(service: &Service, translated: Translated<'_>, stamp: &Stamp) -> Result<Reply, ApiError> {
-    let fails = |error| ApiError::upstream(error, &stamp.model);
+    let fails = |error| ApiError::upstream(error, &stamp.model, &service.sign_in_page);
     let answer = service
         .upstream
         .generate(&stamp.model, &translated.request)
@@ -82,7 +83,7 @@ fn stream(
     stamp: Stamp,
     include_usage: bool,
 ) -> Result<Reply, ApiError> {
-    let fails = |error| ApiError::upstream(error, &stamp.model);
+    let fails = |error| ApiError::upstream(error, &stamp.model, &service.sign_in_page);
     let events = service
         .upstream
         .stream(&stamp.model, &translated.request)
@@ -95,6 +96,7 @@ fn stream(
         translator,
         model: stamp.model,
         first: None,
+        sign_in_page: service.sign_in_page.clone(),
     };
     // Until the first chunk is here an error can still have its own status.
     let mut chunks = Vec::new();
@@ -139,6 +141,7 @@ struct ChatStream {
     events: EventStream,
     translator: StreamTranslator,
     model: String,
+    sign_in_page: Arc<SignInPage>,
     /// What was pulled before the answer began.
     first: Option<(Vec<u8>, Result<More, ApiError>)>,
 }
@@ -150,9 +153,10 @@ impl ChatStream {
             events,
             translator,
             model,
+            sign_in_page,
             ..
         } = self;
-        let fails = |error: UpstreamError| ApiError::upstream(error, model);
+        let fails = |error: UpstreamError| ApiError::upstream(error, model, sign_in_page);
         loop {
             let next = match out.is_empty() {
                 true => events.next_event().map_err(fails)?,
@@ -183,7 +187,11 @@ impl Source for ChatStream {
             None => self.pull(out),
         };
         outcome.unwrap_or_else(|error| {
-            log::warn!("a stream of {} broke off: {}", self.model, error.for_log());
+            log::warn!(
+                "a stream of {:?} broke off: {}",
+                self.model,
+                error.for_log()
+            );
             error.write_event(out);
             More::No
         })

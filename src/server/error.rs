@@ -146,11 +146,12 @@ impl ApiError {
         out.extend_from_slice(b"\n\n");
     }
 
-    /// Why Google gave no answer. `model` is as the client asked for it.
-    pub(super) fn upstream(error: UpstreamError, model: &str) -> Self {
+    /// Why Google gave no answer. `model` is as the client asked for it,
+    /// `sign_in` where one signs in.
+    pub(super) fn upstream(error: UpstreamError, model: &str, sign_in: &SignInPage) -> Self {
         match error {
-            UpstreamError::Account(error) => Self::from(error),
-            UpstreamError::Google(error) => Self::refused(&error, model),
+            UpstreamError::Account(error) => Self::account(&error, sign_in),
+            UpstreamError::Google(error) => Self::refused(&error, model, sign_in),
             UpstreamError::Http(error) => Self::from(error),
             UpstreamError::Garbled { .. } => {
                 Self::server(502, "upstream_invalid_response", error.to_string())
@@ -158,7 +159,7 @@ impl ApiError {
         }
     }
 
-    fn refused(error: &GoogleError, model: &str) -> Self {
+    fn refused(error: &GoogleError, model: &str, sign_in: &SignInPage) -> Self {
         let said = &error.message;
         match error.verdict() {
             Verdict::Invalid => {
@@ -188,9 +189,8 @@ impl ApiError {
             Verdict::NotFound => Self::unknown_model(model, said),
             Verdict::Unauthenticated => {
                 let message = format!(
-                    "Google does not accept the credentials of this proxy: {said} \
-                     If it uses GEMINI_API_KEY, check that key; otherwise sign in again with \
-                     `gemini-proxy login`."
+                    "Google does not accept the credentials of this proxy: {said} If it uses \
+                     GEMINI_API_KEY, check that key. Otherwise sign in again: {sign_in}."
                 );
                 Self::new(401, "authentication_error", "not_signed_in", message)
             }
@@ -230,6 +230,25 @@ impl ApiError {
         }
     }
 
+    pub(super) fn account(error: &AccountError, sign_in: &SignInPage) -> Self {
+        let message = format!("{error}.");
+        match error {
+            // SDKs do not retry a 401; they would retry every 5xx in vain.
+            error if error.needs_sign_in() => {
+                let message = format!("{message} To sign in, {sign_in}.");
+                Self::new(401, "authentication_error", "not_signed_in", message)
+            }
+            AccountError::Refused(_) => Self::new(
+                403,
+                "permission_error",
+                "google_account_action_required",
+                message,
+            ),
+            AccountError::Auth(AuthError::Store(_)) => Self::server(500, "internal_error", message),
+            _ => Self::server(502, "upstream_error", message),
+        }
+    }
+
     fn unknown_model(model: &str, said: &str) -> Self {
         let mut message =
             format!("The model `{model}` does not exist or you do not have access to it.");
@@ -245,6 +264,23 @@ impl ApiError {
         }
         message.push_str(&format!(" (Google: {said})"));
         Self::invalid(404, "model_not_found", message).param("model")
+    }
+}
+
+/// Where one signs in to this proxy, in words.
+#[derive(Debug)]
+pub(super) struct SignInPage {
+    /// `http://host:port`
+    pub(super) base_url: String,
+}
+
+impl std::fmt::Display for SignInPage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let base_url = &self.base_url;
+        write!(
+            f,
+            "open {base_url}/auth/login in a browser, or run `gemini-proxy login`"
+        )
     }
 }
 
@@ -265,26 +301,6 @@ impl From<Unfinished> for ApiError {
             Unfinished::CallInPieces | Unfinished::Empty { .. } => "upstream_invalid_response",
         };
         Self::server(502, code, format!("{unfinished}."))
-    }
-}
-
-impl From<AccountError> for ApiError {
-    fn from(error: AccountError) -> Self {
-        let message = format!("{error}.");
-        match error {
-            AccountError::Refused(_) => Self::new(
-                403,
-                "permission_error",
-                "google_account_action_required",
-                message,
-            ),
-            AccountError::Auth(AuthError::Unreachable(_) | AuthError::Unavailable { .. })
-            | AccountError::Unreachable(_)
-            | AccountError::Unavailable(_) => Self::server(502, "upstream_error", message),
-            AccountError::Auth(AuthError::Store(_)) => Self::server(500, "internal_error", message),
-            // SDKs do not retry a 401; they would retry every 5xx in vain.
-            _ => Self::new(401, "authentication_error", "not_signed_in", message),
-        }
     }
 }
 

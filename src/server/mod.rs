@@ -28,7 +28,7 @@ use serde::Serialize;
 
 use crate::config::{Config, UpstreamKind};
 use crate::secret::Secret;
-use crate::server::error::ApiError;
+use crate::server::error::{ApiError, SignInPage};
 use crate::server::models::OfferedModels;
 use crate::server::router::Route;
 use crate::server::signatures::SignatureCache;
@@ -46,6 +46,7 @@ pub struct Service {
     api_keys: Vec<Secret>,
     signatures: Arc<SignatureCache>,
     offered: OfferedModels,
+    sign_in_page: Arc<SignInPage>,
     /// Where it listens.
     address: SocketAddr,
 }
@@ -64,6 +65,9 @@ impl Service {
             api_keys: config.api_keys.clone(),
             signatures: Arc::new(SignatureCache::new()),
             offered: OfferedModels::default(),
+            sign_in_page: Arc::new(SignInPage {
+                base_url: base_url(address),
+            }),
             address,
         }
     }
@@ -147,6 +151,14 @@ impl Handler for Service {
 
     fn is_light(&self, path: &str) -> bool {
         matches!(Route::of(path), Route::Health | Route::AuthStatus)
+    }
+}
+
+/// The address to open on the machine itself.
+pub fn base_url(address: SocketAddr) -> String {
+    match address.ip() {
+        ip if ip.is_unspecified() => format!("http://localhost:{}", address.port()),
+        _ => format!("http://{address}"),
     }
 }
 

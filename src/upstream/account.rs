@@ -90,16 +90,24 @@ pub enum AccountError {
     #[error(transparent)]
     Refused(AccountRefusal),
     /// A new token was refused, too.
-    #[error(
-        "Google does not accept this account's tokens ({said}); sign in again: open /auth/login in \
-         a browser, or run `gemini-proxy login`"
-    )]
+    #[error("Google does not accept this account's tokens ({said})")]
     Unauthenticated { said: String },
     #[error("cannot ask Google for the account's project: {0}; try again shortly")]
     Unreachable(HttpError),
     /// Google is busy, broken, slow or unintelligible.
     #[error(transparent)]
     Unavailable(OnboardingError),
+}
+
+impl AccountError {
+    /// Whether signing in again mends it. The caller knows where that is done.
+    pub fn needs_sign_in(&self) -> bool {
+        matches!(
+            self,
+            Self::Auth(AuthError::SignInRequired { .. } | AuthError::ClientRefused(_))
+                | Self::Unauthenticated { .. }
+        )
+    }
 }
 
 impl Account {

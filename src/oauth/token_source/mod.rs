@@ -21,7 +21,7 @@ use crate::oauth::store::{CredentialStore, Stored};
 use crate::oauth::token_endpoint::{self, PATIENCE};
 use crate::oauth::token_source::renewal::Urgency;
 use crate::oauth::token_source::state::State;
-use crate::oauth::{AccessToken, AuthError, userinfo};
+use crate::oauth::{AccessToken, AuthError, SignedOut, userinfo};
 
 /// A token this near to its end is renewed, while the old one still serves.
 const EARLY_MS: u64 = 5 * 60 * 1000;
@@ -121,6 +121,10 @@ impl TokenSource {
         let credentials = state.credentials();
         let problem = match &credentials {
             Ok(_) => state.failure.as_ref().map(|failure| failure.error.clone()),
+            // Whoever never signed in has no problem yet.
+            Err(AuthError::SignInRequired {
+                why: SignedOut::Never,
+            }) => None,
             Err(error) => Some(error.clone()),
         };
         let credentials = credentials.ok();

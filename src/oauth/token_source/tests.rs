@@ -144,7 +144,7 @@ fn a_revoked_sign_in_is_forgotten_and_every_process_knows_why() {
         assert_eq!(
             error.to_string(),
             "not signed in to Google: the sign-in has ended (invalid_grant: Token has been \
-             expired or revoked); open /auth/login in a browser, or run `gemini-proxy login`"
+             expired or revoked)"
         );
     }
     assert_eq!(scene.google.requests().len(), 1);
