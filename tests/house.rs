@@ -167,7 +167,7 @@ fn names(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         let quotes = line[..at].matches('"').count();
-        quotes % 2 == 0 && !before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
+        quotes.is_multiple_of(2) && !before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
     })
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::server::transport::descriptors;
 use crate::server::transport::exchange::Request;
+use crate::server::transport::headroom;
 use crate::server::transport::sentinel::Sentinel;
 use crate::server::transport::workers::Pool;
 use crate::server::transport::writer::Reply;
@@ -112,11 +112,11 @@ impl Listener {
     /// Serves on this thread until the process ends. Returns only if it could not
     /// start, or if clients with absurd `Content-Length`s cost half of all descriptors.
     pub fn run(self, handler: impl Handler, limits: Limits) -> io::Error {
-        let descriptors = descriptors::raise_limit();
+        let descriptors = headroom::raise_descriptor_limit();
         let limits = Limits {
             max_in_flight: limits
                 .max_in_flight
-                .clamp(1, descriptors::requests_within(descriptors)),
+                .clamp(1, headroom::requests_within(descriptors)),
             ..limits
         };
         let pool = match Pool::start(Arc::new(handler), limits) {

@@ -9,7 +9,7 @@ pub mod listener;
 pub mod panics;
 pub mod writer;
 
-mod descriptors;
+mod headroom;
 mod intake;
 mod sentinel;
 mod workers;

@@ -22,20 +22,27 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::server::transport::descriptors::Reserve;
 use crate::server::transport::exchange;
+use crate::server::transport::headroom::{self, Reserve};
 use crate::server::transport::workers::Pool;
 
 /// Between pokes while clients come, and when none came for [`QUIET_AFTER`]. Must stay
 /// far below the listener's receive timeout, which ends `accept`, too.
 const TICK: Duration = Duration::from_millis(100);
-const QUIET_TICK: Duration = Duration::from_secs(1);
+const QUIET_TICK: Duration = Duration::from_millis(500);
 const QUIET_AFTER: Duration = Duration::from_secs(10);
 
-/// Pokes on their way at the same time.
+/// Where one client came, others may have come that still say nothing. So long, each
+/// tick sends so many pokes; later, one.
+const BUSY_FOR: Duration = Duration::from_secs(2);
+const BUSY_POKES: usize = 4;
+
+/// Pokes on their way at the same time, save those of the tick: of many that arrive
+/// at once all may be queued, and then only later ones get them out.
 const MAX_POKES: usize = 64;
 const POKE_CONNECT: Duration = Duration::from_millis(500);
-/// How long a poke may stay unanswered before the accept thread is held for dead.
+/// How long all pokes must stay unanswered before the accept thread is held for dead.
+/// One alone may only be queued.
 const DEAF_AFTER: Duration = Duration::from_secs(3);
 
 /// Between attempts to start again: doubled until a poke is answered.
@@ -44,6 +51,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 
 /// Connections remembered as seen before; twice as many at most.
 const RECENT_PEERS: usize = 1024;
+
+/// What starting again takes: dispatcher, accept thread, four that tiny_http keeps.
+const THREADS_TO_START: usize = 6;
 
 /// Room for a loop that hands requests over.
 const DISPATCHER_STACK_BYTES: usize = 256 * 1024;
@@ -56,6 +66,7 @@ pub(super) struct Sentinel {
     pokes: VecDeque<Poke>,
     reserve: Reserve,
     last_client: Instant,
+    last_answer: Instant,
     pause: Duration,
     next_start: Instant,
 }
@@ -97,6 +108,7 @@ impl Sentinel {
             pokes: VecDeque::new(),
             reserve: Reserve::default(),
             last_client: Instant::now(),
+            last_answer: Instant::now(),
             pause: FIRST_PAUSE,
             next_start: Instant::now(),
         };
@@ -129,13 +141,16 @@ impl Sentinel {
         let before = self.pokes.len();
         self.pokes.retain_mut(|poke| !poke.is_answered());
         if self.pokes.len() < before {
+            self.last_answer = Instant::now();
             self.pause = FIRST_PAUSE;
         }
     }
 
     fn is_accept_dead(&self) -> bool {
-        self.shared.accept_ended.load(Ordering::Relaxed)
-            || (self.pokes.front()).is_some_and(|poke| poke.sent.elapsed() > DEAF_AFTER)
+        let oldest = self.pokes.front();
+        let deaf = oldest.is_some_and(|poke| poke.sent.elapsed() > DEAF_AFTER)
+            && self.last_answer.elapsed() > DEAF_AFTER;
+        deaf || self.shared.accept_ended.load(Ordering::Relaxed)
     }
 
     fn poke(&mut self) {
@@ -143,10 +158,10 @@ impl Sentinel {
         if owed > 0 {
             self.last_client = Instant::now();
         }
-        for _ in 0..owed.clamp(1, MAX_POKES) {
-            if self.pokes.len() >= MAX_POKES {
-                break;
-            }
+        let is_busy = self.last_client.elapsed() < BUSY_FOR;
+        let least = if is_busy { BUSY_POKES } else { 1 };
+        let room = MAX_POKES.saturating_sub(self.pokes.len());
+        for _ in 0..owed.min(room).max(least) {
             match Poke::send(self.poke_address) {
                 Ok(poke) => self.pokes.push_back(poke),
                 Err(error) => {
@@ -160,9 +175,14 @@ impl Sentinel {
         }
     }
 
-    /// Puts a new tiny_http on the listener, once there are descriptors for it.
+    /// Puts a new tiny_http on the listener, once there is room for it. Each try that
+    /// fails halfway costs a dispatcher for ever.
     fn restart(&mut self) {
         if Instant::now() < self.next_start || !self.reserve.refill(&self.listener) {
+            return;
+        }
+        if !headroom::has_threads(THREADS_TO_START) {
+            self.next_start = Instant::now() + FIRST_PAUSE;
             return;
         }
         self.next_start = Instant::now() + self.pause;

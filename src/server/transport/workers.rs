@@ -29,7 +29,7 @@ const RESERVE_THREADS: usize = 16;
 
 /// Half of what the standard library gives, because a thousand threads add up where
 /// memory is not overcommitted. JSON of the greatest depth that serde_json takes (128)
-/// needs a third of it in a debug build.
+/// needs almost half of it in a debug build.
 const STACK_BYTES: usize = 1024 * 1024;
 
 /// Pipelined requests that wait for their predecessor, for each connection.

@@ -1,5 +1,6 @@
 //! What a handler returns, and how it goes over the wire.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
@@ -58,6 +59,20 @@ pub trait Source: Send {
 pub enum More {
     Yes,
     No,
+}
+
+/// Bodies may hold what somebody asked.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole { status, body, .. } => f
+                .debug_struct("Whole")
+                .field("status", status)
+                .field("body_bytes", &body.len())
+                .finish_non_exhaustive(),
+            Self::Stream { .. } => f.debug_struct("Stream").finish_non_exhaustive(),
+        }
+    }
 }
 
 /// What the request allows its reply.

@@ -1,5 +1,5 @@
 //! The transport, from outside: real sockets against a handler made for it.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod client; // a client that can misbehave
 mod server; // a server whose handlers wait for the test

@@ -90,11 +90,11 @@ impl Client {
     /// Says that nothing more will be sent, and reads all that still comes.
     pub fn everything(mut self) -> String {
         let _ = self.connection.get_ref().shutdown(Shutdown::Write);
-        self.to_end()
+        self.rest()
     }
 
     /// Reads until the server closes, without closing first.
-    pub fn to_end(&mut self) -> String {
+    pub fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         match self.connection.read_to_end(&mut bytes) {
             Err(error) if error.kind() != io::ErrorKind::ConnectionReset => panic!("{error}"),

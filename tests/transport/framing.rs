@@ -54,31 +54,16 @@ fn a_malformed_request_is_refused_and_nothing_after_it_is_acted_upon() {
 }
 
 #[test]
-fn a_request_hidden_in_a_body_gets_no_answer_at_all() {
+fn requests_hidden_behind_a_malformed_one_get_no_answer_at_all() {
     let server = Server::start();
-    for (headers, body) in [
-        ("Content-Length: abc", ""),
-        (
-            "Transfer-Encoding: identity\r\nContent-Length: 44",
-            "0\r\n\r\n",
-        ),
-        (
-            "Transfer-Encoding: chunked\r\nContent-Length: 5",
-            "0\r\n\r\n",
-        ),
-    ] {
-        let mut client = server.connect();
-        client.send(&format!(
-            "POST /echo HTTP/1.1\r\nHost: here\r\n{headers}\r\n\r\n{body}{SMUGGLED}"
-        ));
-        let response = client.response();
-        assert_eq!(response.status, 400);
-        assert_eq!(response.header("Connection"), Some("close"));
-        client.send(SMUGGLED);
-        let rest = client.everything();
-        // Only where the hidden one follows what tiny_http took for a body's end.
-        assert!(!rest.contains("HTTP/1.1 200"), "{headers}: {rest}");
-    }
+    let mut client = server.connect();
+    let head = "POST /echo HTTP/1.1\r\nHost: here\r\nContent-Length: abc\r\n\r\n";
+    client.send(&format!("{head}{SMUGGLED}"));
+    let response = client.response();
+    assert_eq!(response.status, 400);
+    assert_eq!(response.header("Connection"), Some("close"));
+    client.send(SMUGGLED);
+    assert_eq!(client.everything(), "");
     assert!(server.nothing_begun());
 }
 
@@ -142,7 +127,7 @@ fn a_body_is_read_to_its_length_though_an_upgrade_is_asked_for() {
     let response = client.response();
     assert_eq!(response.text(), "POST /echo - hello");
     assert_eq!(response.header("Connection"), Some("close"));
-    assert_eq!(client.to_end(), "");
+    assert_eq!(client.rest(), "");
 }
 
 #[test]

@@ -1,6 +1,8 @@
-//! File descriptors: how many there may be, and a few kept back for bad times.
+//! What the system has left: descriptors, a few of them kept back for bad times, and
+//! threads.
 
 use std::net::TcpListener;
+use std::thread;
 
 /// What requests may not use: the reserve, pokes, logs, the token file, idle clients.
 const KEPT_FREE: usize = 200;
@@ -14,7 +16,7 @@ const HEADROOM: usize = 16;
 /// Lifts the soft limit to the hard one, and returns how many descriptors this process
 /// may have. Clients cost two each, and the usual soft limit is 1024.
 #[cfg(unix)]
-pub(super) fn raise_limit() -> usize {
+pub(super) fn raise_descriptor_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let limit = getrlimit(Resource::Nofile);
@@ -36,7 +38,7 @@ pub(super) fn raise_limit() -> usize {
 
 /// Windows has no such limit that a server would meet first.
 #[cfg(not(unix))]
-pub(super) fn raise_limit() -> usize {
+pub(super) fn raise_descriptor_limit() -> usize {
     usize::MAX
 }
 
@@ -74,4 +76,19 @@ impl Reserve {
         self.held.truncate(RESERVE);
         true
     }
+}
+
+/// Whether so many threads more can be started. The standard library's `thread::spawn`,
+/// which tiny_http uses, panics where none can.
+pub(super) fn has_threads(count: usize) -> bool {
+    let threads: Vec<_> = (0..count)
+        .map_while(|_| thread::Builder::new().spawn(thread::park).ok())
+        .collect();
+    let all = threads.len() == count;
+    for thread in threads {
+        thread.thread().unpark();
+        // Cannot fail: `park` does not panic.
+        let _ = thread.join();
+    }
+    all
 }

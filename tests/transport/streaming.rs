@@ -74,7 +74,7 @@ fn http_1_0_gets_a_stream_without_chunks() {
     control.step(Step::Send("one "));
     control.step(Step::Send("two"));
     drop(control);
-    assert_eq!(client.to_end(), "one two");
+    assert_eq!(client.rest(), "one two");
 }
 
 #[test]
