@@ -21,8 +21,9 @@ pub struct Model {
     pub thinking: Thinking,
     /// What Code Assist calls it, where that differs.
     pub code_assist_id: Option<&'static str>,
-    /// Google no longer serves it; what to use instead.
-    pub retired_for: Option<&'static str>,
+    /// Google has retired it, or will soon; what it names instead
+    /// (<https://ai.google.dev/gemini-api/docs/deprecations>).
+    pub successor: Option<&'static str>,
 }
 
 /// How a model's thinking is set.
@@ -65,7 +66,8 @@ const MILLION: u64 = 1_048_576;
 const PRO_LEVELS: Thinking = Thinking::Level(&[Low, Medium, High]);
 const FLASH_LEVELS: Thinking = Thinking::Level(&[Minimal, Low, Medium, High]);
 
-const CURRENT: Model = Model {
+/// What most rows have in common.
+const MODEL: Model = Model {
     id: "",
     name: "",
     created: 0,
@@ -73,68 +75,82 @@ const CURRENT: Model = Model {
     output_limit: 65_535,
     thinking: Thinking::Unknown,
     code_assist_id: None,
-    retired_for: None,
+    successor: None,
 };
 
-/// Newest first.
+/// Newest first. From 3.7 on the Flash models, too, refuse the level `MINIMAL`.
 pub const MODELS: &[Model] = &[
+    Model {
+        id: "gemini-4-argon",
+        name: "Gemini 4 Argon",
+        created: 1_792_540_800,
+        thinking: PRO_LEVELS,
+        ..MODEL
+    },
+    Model {
+        id: "gemini-3.8-flash",
+        name: "Gemini 3.8 Flash",
+        created: 1_788_307_200,
+        thinking: PRO_LEVELS,
+        ..MODEL
+    },
+    Model {
+        id: "gemini-3.7-flash",
+        name: "Gemini 3.7 Flash",
+        created: 1_786_579_200,
+        thinking: PRO_LEVELS,
+        ..MODEL
+    },
+    Model {
+        id: "gemini-3.6-flash",
+        name: "Gemini 3.6 Flash",
+        created: 1_784_592_000,
+        thinking: FLASH_LEVELS,
+        ..MODEL
+    },
+    Model {
+        id: "gemini-3.5-flash-lite",
+        name: "Gemini 3.5 Flash-Lite",
+        created: 1_784_592_000,
+        thinking: FLASH_LEVELS,
+        ..MODEL
+    },
     Model {
         id: "gemini-3.5-flash",
         name: "Gemini 3.5 Flash",
         created: 1_779_148_800,
         thinking: FLASH_LEVELS,
         code_assist_id: Some("gemini-3-flash"),
-        ..CURRENT
+        ..MODEL
+    },
+    Model {
+        id: "gemini-3.1-flash-lite",
+        name: "Gemini 3.1 Flash-Lite",
+        created: 1_778_112_000,
+        thinking: FLASH_LEVELS,
+        ..MODEL
     },
     Model {
         id: "gemini-3.1-pro-preview",
         name: "Gemini 3.1 Pro Preview",
         created: 1_771_459_200,
         thinking: PRO_LEVELS,
-        ..CURRENT
-    },
-    Model {
-        id: "gemini-3.1-flash-lite",
-        name: "Gemini 3.1 Flash-Lite",
-        created: 1_772_496_000,
-        thinking: FLASH_LEVELS,
-        ..CURRENT
+        ..MODEL
     },
     Model {
         id: "gemini-3-flash-preview",
         name: "Gemini 3 Flash Preview",
         created: 1_765_929_600,
         thinking: FLASH_LEVELS,
-        ..CURRENT
+        ..MODEL
     },
     Model {
         id: "gemini-3-pro-preview",
         name: "Gemini 3 Pro Preview",
         created: 1_763_424_000,
         thinking: Thinking::Level(&[Low, High]),
-        ..CURRENT
-    },
-    Model {
-        id: "gemini-2.5-pro",
-        name: "Gemini 2.5 Pro",
-        created: 1_750_118_400,
-        thinking: Thinking::Budget {
-            min: 128,
-            max: 32_768,
-            can_be_off: false,
-        },
-        ..CURRENT
-    },
-    Model {
-        id: "gemini-2.5-flash",
-        name: "Gemini 2.5 Flash",
-        created: 1_750_118_400,
-        thinking: Thinking::Budget {
-            min: 0,
-            max: 24_576,
-            can_be_off: true,
-        },
-        ..CURRENT
+        successor: Some("gemini-3.1-pro-preview"),
+        ..MODEL
     },
     Model {
         id: "gemini-2.5-flash-lite",
@@ -145,23 +161,55 @@ pub const MODELS: &[Model] = &[
             max: 24_576,
             can_be_off: true,
         },
-        ..CURRENT
+        ..MODEL
     },
     Model {
-        id: "gemini-2.0-flash",
-        name: "Gemini 2.0 Flash",
-        created: 1_738_713_600,
-        output_limit: 8_192,
-        retired_for: Some("gemini-2.5-flash"),
-        ..CURRENT
+        id: "gemini-2.5-pro",
+        name: "Gemini 2.5 Pro",
+        created: 1_750_118_400,
+        thinking: Thinking::Budget {
+            min: 128,
+            max: 32_768,
+            can_be_off: false,
+        },
+        successor: Some("gemini-3.8-flash"),
+        ..MODEL
+    },
+    Model {
+        id: "gemini-2.5-flash",
+        name: "Gemini 2.5 Flash",
+        created: 1_750_118_400,
+        thinking: Thinking::Budget {
+            min: 0,
+            max: 24_576,
+            can_be_off: true,
+        },
+        successor: Some("gemini-3.5-flash-lite"),
+        ..MODEL
     },
     Model {
         id: "gemini-2.0-flash-lite",
         name: "Gemini 2.0 Flash-Lite",
         created: 1_740_441_600,
         output_limit: 8_192,
-        retired_for: Some("gemini-2.5-flash-lite"),
-        ..CURRENT
+        successor: Some("gemini-3.5-flash-lite"),
+        ..MODEL
+    },
+    Model {
+        id: "gemini-2.0-flash",
+        name: "Gemini 2.0 Flash",
+        created: 1_738_713_600,
+        output_limit: 8_192,
+        successor: Some("gemini-3.5-flash-lite"),
+        ..MODEL
+    },
+    Model {
+        id: "gemini-1.5-flash",
+        name: "Gemini 1.5 Flash",
+        created: 1_715_644_800,
+        output_limit: 8_192,
+        successor: Some("gemini-3.5-flash-lite"),
+        ..MODEL
     },
     Model {
         id: "gemini-1.5-pro",
@@ -169,18 +217,28 @@ pub const MODELS: &[Model] = &[
         created: 1_715_644_800,
         input_limit: 2 * MILLION,
         output_limit: 8_192,
-        retired_for: Some("gemini-2.5-pro"),
-        ..CURRENT
-    },
-    Model {
-        id: "gemini-1.5-flash",
-        name: "Gemini 1.5 Flash",
-        created: 1_715_644_800,
-        output_limit: 8_192,
-        retired_for: Some("gemini-2.5-flash"),
-        ..CURRENT
+        successor: Some("gemini-3.8-flash"),
+        ..MODEL
     },
 ];
+
+/// Namespaces that clients and other servers put before a model's id.
+const PREFIXES: [&str; 5] = [
+    "models/",
+    "google/",
+    "gemini/",
+    "openai/",
+    "publishers/google/models/",
+];
+
+/// The bare id.
+pub fn without_prefix(id: &str) -> &str {
+    let id = id.trim();
+    PREFIXES
+        .iter()
+        .find_map(|prefix| id.strip_prefix(prefix))
+        .unwrap_or(id)
+}
 
 /// The row of an id, public or Code Assist's own.
 pub fn find(id: &str) -> Option<&'static Model> {
@@ -204,17 +262,24 @@ pub fn public_id(id: &str) -> &str {
 /// What to ask for in place of an id that Google answers with 404.
 pub fn successor(id: &str) -> Option<&'static str> {
     if let Some(model) = find(id) {
-        return model.retired_for;
+        return model.successor;
     }
-    let flash = id.contains("flash");
-    match generation(id) {
-        Generation::Other if id.starts_with("gemini-") && id.contains("lite") => {
-            Some("gemini-2.5-flash-lite")
-        }
-        Generation::Other if id.starts_with("gemini-") && flash => Some("gemini-2.5-flash"),
-        Generation::Other if id.starts_with("gemini-") => Some("gemini-2.5-pro"),
-        _ => None,
+    // A preview is followed by the model that it was a preview of.
+    if let Some((released, _)) = id.split_once("-preview")
+        && let Some(model) = find(released)
+    {
+        return Some(model.successor.unwrap_or(model.id));
     }
+    let is_retired = ["gemini-1.", "gemini-2.0-", "gemini-pro", "gemini-exp-"]
+        .iter()
+        .any(|family| id.starts_with(family))
+        && !id.ends_with("-latest");
+    let is_fast = id.contains("flash");
+    is_retired.then_some(if is_fast {
+        "gemini-3.5-flash-lite"
+    } else {
+        "gemini-3.8-flash"
+    })
 }
 
 /// How to write a request for this id, known or not.
@@ -228,8 +293,9 @@ pub fn abilities(id: &str) -> Abilities {
         };
     }
     let thinking = match generation {
-        Generation::Three if id.contains("pro") => PRO_LEVELS,
-        Generation::Three => FLASH_LEVELS,
+        // Only the Lite models are known to go on taking `MINIMAL`.
+        Generation::Three if id.contains("lite") => FLASH_LEVELS,
+        Generation::Three => PRO_LEVELS,
         // The range that every 2.5 model accepts.
         Generation::Two5 => Thinking::Budget {
             min: 512,
@@ -256,6 +322,10 @@ fn generation(id: &str) -> Generation {
     let Some(version) = id.strip_prefix("gemini-") else {
         return Generation::Other;
     };
+    // `gemini-flash-latest` and its like follow the newest.
+    if version.ends_with("-latest") && !version.starts_with(|c: char| c.is_ascii_digit()) {
+        return Generation::Three;
+    }
     let major: String = version.chars().take_while(char::is_ascii_digit).collect();
     match major.parse::<u32>() {
         Ok(3..) => Generation::Three,
@@ -271,7 +341,11 @@ mod tests {
     #[test]
     fn unknown_ids_have_the_abilities_of_their_family() {
         assert_eq!(abilities("gemini-4-pro").generation, Generation::Three);
-        assert_eq!(abilities("gemini-3.8-flash").thinking, FLASH_LEVELS);
+        assert_eq!(
+            abilities("gemini-flash-latest").generation,
+            Generation::Three
+        );
+        assert_eq!(abilities("gemini-9.9-flash").thinking, PRO_LEVELS);
         assert_eq!(
             abilities("gemini-2.5-flash-image").thinking,
             Thinking::Unknown
@@ -280,16 +354,41 @@ mod tests {
     }
 
     #[test]
-    fn a_retired_id_names_its_successor_and_the_successor_lives() {
-        for model in MODELS {
-            if let Some(successor) = successor(model.id) {
-                assert_eq!(find(successor).map(|model| model.retired_for), Some(None));
-            }
+    fn a_successor_is_a_model_that_lives() {
+        let named = MODELS.iter().filter_map(|model| model.successor);
+        for successor in named.chain(["gemini-3.5-flash-lite", "gemini-3.8-flash"]) {
+            assert_eq!(
+                find(successor).map(|model| model.successor),
+                Some(None),
+                "{successor}"
+            );
         }
         assert_eq!(
             successor("gemini-1.5-flash-8b-001"),
-            Some("gemini-2.5-flash")
+            Some("gemini-3.5-flash-lite")
         );
-        assert_eq!(successor("gemini-3.9-pro"), None);
+        assert_eq!(
+            successor("gemini-2.5-pro-preview-06-05"),
+            Some("gemini-3.8-flash")
+        );
+        assert_eq!(
+            successor("gemini-3.1-flash-lite-preview"),
+            Some("gemini-3.1-flash-lite")
+        );
+        for unknown in [
+            "gemini-oops",
+            "gemini-flash-latest",
+            "gemini-embedding-001",
+            "gpt-5",
+        ] {
+            assert_eq!(successor(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn rows_stand_newest_first_and_prefixes_fall() {
+        assert!(MODELS.is_sorted_by_key(|model| std::cmp::Reverse(model.created)));
+        assert_eq!(without_prefix(" models/gemini-2.5-pro"), "gemini-2.5-pro");
+        assert_eq!(without_prefix("gemini-2.5-pro"), "gemini-2.5-pro");
     }
 }

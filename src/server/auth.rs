@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::access;
 use super::error::ApiError;
 use super::page::{Mood, Page};
 use super::{Service, json};
@@ -11,7 +12,7 @@ use crate::oauth::sign_in::SignInError;
 use crate::oauth::token_source::SignOut;
 use crate::server::transport::exchange::Request;
 use crate::server::transport::writer::Reply;
-use crate::upstream::account::{Account, AccountError, SignedIn};
+use crate::upstream::account::{Account, AccountError, SignedIn, Status};
 
 /// Said once, where someone signs in.
 pub const TERMS: &str = "Know the risk: Google's terms do not allow other programs to use the \
@@ -81,8 +82,8 @@ pub(super) fn callback(service: &Service, request: &Request) -> Reply {
     let outcome = finish(&service.account, request);
     match &outcome {
         Ok(signed_in) => {
-            // Another account's signatures are of no use.
-            service.signatures.clear();
+            service.signatures.change_account();
+            service.offered.forget();
             log::info!("signed in to Google, project {}", signed_in.project);
         }
         Err(error) => log::warn!("sign-in failed: {error}"),
@@ -141,8 +142,15 @@ struct StatusBody<'a> {
     upstream: Option<&'a str>,
 }
 
-pub(super) fn status(service: &Service) -> Reply {
-    let status = service.account.status();
+pub(super) fn status(service: &Service, request: &Request) -> Reply {
+    let mut status = service.account.status();
+    // Whose account it is, is nobody else's business.
+    if access::check_person(request, &service.api_keys).is_err() {
+        status = Status {
+            signed_in: status.signed_in,
+            ..Status::default()
+        };
+    }
     let upstream = match service.kind {
         UpstreamKind::CodeAssist => "code-assist",
         UpstreamKind::GeminiApi => "gemini-api",
@@ -178,7 +186,8 @@ pub(super) fn logout(service: &Service, request: &Request) -> Result<Reply, ApiE
     }
     let outcome = service.account.sign_out();
     let outcome = outcome.map_err(|error| ApiError::account(&error, &service.sign_in_page))?;
-    service.signatures.clear();
+    service.signatures.change_account();
+    service.offered.forget();
     let revoked = matches!(outcome, SignOut::Revoked);
     Ok(json(
         200,

@@ -6,24 +6,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Service;
 use super::body;
 use super::error::{ApiError, SignInPage};
+use crate::models;
 use crate::server::transport::exchange::Request;
 use crate::server::transport::writer::{More, Reply, Source};
-use crate::translate::reply::Reader;
+use crate::translate::said::Reader;
 use crate::translate::{self, Rejection, Stamp, StreamTranslator, Translated};
 use crate::upstream::{EventStream, UpstreamError};
 use crate::wire::openai::{ChatCompletionChunk, ChatRequest};
 
-/// Namespaces that other servers put before a model's id.
-const MODEL_PREFIXES: [&str; 5] = [
-    "models/",
-    "google/",
-    "gemini/",
-    "openai/",
-    "publishers/google/models/",
-];
-
 /// Answers whole or in events, as the body's `stream` says.
-pub(super) fn create(service: &Service, request: &mut Request) -> Result<Reply, ApiError> {
+pub(super) fn create(
+    service: &Service,
+    request: &mut Request,
+    id: &str,
+) -> Result<Reply, ApiError> {
     let body = request.take_body();
     let chat: ChatRequest<'_> = body::parse(&body)?;
     let stamp = stamp(model(&chat)?)?;
@@ -33,18 +29,14 @@ pub(super) fn create(service: &Service, request: &mut Request) -> Result<Reply, 
             .stream_options
             .as_ref()
             .and_then(|options| options.include_usage);
-        stream(service, translated, stamp, include_usage == Some(true))
+        stream(service, translated, stamp, include_usage == Some(true), id)
     } else {
         whole(service, translated, &stamp)
     }
 }
 
 fn model(chat: &ChatRequest<'_>) -> Result<String, Rejection> {
-    let given = chat.model.as_deref().unwrap_or_default().trim();
-    let id = MODEL_PREFIXES
-        .iter()
-        .find_map(|prefix| given.strip_prefix(prefix))
-        .unwrap_or(given);
+    let id = models::without_prefix(chat.model.as_deref().unwrap_or_default());
     if id.is_empty() {
         return Err(Rejection::missing("model"));
     }
@@ -82,6 +74,7 @@ fn stream(
     translated: Translated<'_>,
     stamp: Stamp,
     include_usage: bool,
+    id: &str,
 ) -> Result<Reply, ApiError> {
     let fails = |error| ApiError::upstream(error, &stamp.model, &service.sign_in_page);
     let events = service
@@ -94,6 +87,7 @@ fn stream(
     let mut stream = ChatStream {
         events,
         translator,
+        id: id.to_owned(),
         model: stamp.model,
         first: None,
         sign_in_page: service.sign_in_page.clone(),
@@ -135,11 +129,13 @@ fn ignored_header(ignored: &[&'static str]) -> Vec<(&'static str, String)> {
     named.into_iter().collect()
 }
 
-/// Pulled from the client's end: a slow client slows Google, and a client who
-/// leaves ends the request to Google, because dropping this closes it.
+/// Pulled from the client's end: a slow client slows Google. When a write finds
+/// that the client has left, this is dropped, which ends the request to Google.
 struct ChatStream {
     events: EventStream,
     translator: StreamTranslator,
+    /// Of the request, for the log.
+    id: String,
     model: String,
     sign_in_page: Arc<SignInPage>,
     /// What was pulled before the answer began.
@@ -158,12 +154,17 @@ impl ChatStream {
         } = self;
         let fails = |error: UpstreamError| ApiError::upstream(error, model, sign_in_page);
         loop {
-            let next = match out.is_empty() {
-                true => events.next_event().map_err(fails)?,
-                false => match events.event_at_hand().map_err(fails)? {
+            let next = if out.is_empty() {
+                match events.next_event() {
+                    // Google has said everything; how its connection ends is of no matter.
+                    Err(UpstreamError::Http(_)) if translator.is_finished() => None,
+                    next => next.map_err(fails)?,
+                }
+            } else {
+                match events.event_at_hand().map_err(fails)? {
                     None => return Ok(More::Yes),
                     event => event,
-                },
+                }
             };
             match next {
                 Some(event) => translator.push(event, |chunk| write_chunk(out, chunk)),
@@ -186,18 +187,29 @@ impl Source for ChatStream {
             }
             None => self.pull(out),
         };
-        outcome.unwrap_or_else(|error| {
-            log::warn!(
-                "a stream of {:?} broke off: {}",
-                self.model,
-                error.for_log()
-            );
-            error.write_event(out);
-            More::No
-        })
+        match outcome {
+            Ok(More::Yes) => More::Yes,
+            Ok(More::No) => {
+                log::info!(
+                    "{} stream complete, {} tokens",
+                    self.id,
+                    self.translator.usage().total_tokens
+                );
+                More::No
+            }
+            Err(error) => {
+                log::warn!("{} stream broke off: {}", self.id, error.for_log());
+                error.write_event(out);
+                More::No
+            }
+        }
     }
 
     fn broken(&self, out: &mut Vec<u8>) {
+        log::error!(
+            "{} stream panicked; the line before this says where",
+            self.id
+        );
         ApiError::internal().write_event(out);
     }
 }

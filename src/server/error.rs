@@ -17,6 +17,9 @@ use crate::wire::openai::{ErrorBody, ErrorDetail};
 /// value, others give up beyond a minute.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
+/// The code of an answer with nothing in it; its message may hold the model's words.
+const EMPTY_ANSWER: &str = "upstream_invalid_response";
+
 /// What a client is told. OpenAI's SDKs retry 408, 409, 429 and 5xx by
 /// themselves, so the status says above all whether that could help.
 #[derive(Debug, Clone)]
@@ -66,13 +69,14 @@ impl ApiError {
         self
     }
 
-    /// Without the message where that may quote the conversation.
+    /// Without the message where that may quote the conversation: what is wrong
+    /// with a request, or what the model tried to write.
     pub(super) fn for_log(&self) -> String {
         let code = self.code.unwrap_or(self.kind);
-        match self.status {
-            400 | 413 => code.to_owned(),
-            _ => format!("{code}: {}", self.message),
+        if matches!(self.status, 400 | 413) || code == EMPTY_ANSWER {
+            return code.to_owned();
         }
+        format!("{code}: {}", self.message)
     }
 
     pub(super) fn no_key() -> Self {
@@ -257,8 +261,8 @@ impl ApiError {
                 " Google has retired it; use `{successor}` instead."
             )),
             None if model.contains("preview") => message.push_str(
-                " Preview models must be enabled: for a Code Assist licence an administrator sets \
-                 the release channel to Preview.",
+                " Preview models may have to be enabled; with a Code Assist licence, by an \
+                 administrator who sets the release channel to Preview.",
             ),
             None => message.push_str(" GET /v1/models lists what is known."),
         }
@@ -298,7 +302,7 @@ impl From<Unfinished> for ApiError {
     fn from(unfinished: Unfinished) -> Self {
         let code = match unfinished {
             Unfinished::CutShort => "upstream_stream_error",
-            Unfinished::CallInPieces | Unfinished::Empty { .. } => "upstream_invalid_response",
+            Unfinished::CallInPieces | Unfinished::Empty { .. } => EMPTY_ANSWER,
         };
         Self::server(502, code, format!("{unfinished}."))
     }

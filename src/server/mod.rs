@@ -16,11 +16,12 @@ mod models;
 mod page;
 pub mod redirect;
 mod router;
-mod signatures;
+mod signature_cache;
 
 pub use auth::TERMS;
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,8 +31,8 @@ use crate::config::{Config, UpstreamKind};
 use crate::secret::Secret;
 use crate::server::error::{ApiError, SignInPage};
 use crate::server::models::OfferedModels;
-use crate::server::router::Route;
-use crate::server::signatures::SignatureCache;
+use crate::server::router::{Guard, Route};
+use crate::server::signature_cache::SignatureCache;
 use crate::server::transport::exchange::Request;
 use crate::server::transport::listener::{Handler, Refusal};
 use crate::server::transport::writer::Reply;
@@ -72,7 +73,7 @@ impl Service {
         }
     }
 
-    fn route(&self, route: &Route, request: &mut Request) -> Result<Reply, ApiError> {
+    fn route(&self, route: &Route, request: &mut Request, id: &str) -> Result<Reply, ApiError> {
         if !route.allows(&request.method) {
             let message = format!(
                 "{} is not allowed here; use {}.",
@@ -82,18 +83,20 @@ impl Service {
             return Err(ApiError::invalid(405, "method_not_allowed", message)
                 .header("allow", route.methods()));
         }
-        if route.is_guarded() {
-            access::check(request, &self.api_keys)?;
+        match route.guard() {
+            Guard::Open => {}
+            Guard::Key => access::check(request, &self.api_keys)?,
+            Guard::KeyOrHere => access::check_person(request, &self.api_keys)?,
         }
         match route {
-            Route::ChatCompletions => chat::create(self, request),
+            Route::ChatCompletions => chat::create(self, request, id),
             Route::Models => Ok(models::list(self)),
             Route::Model(id) => models::retrieve(self, id),
             Route::Health => Ok(json(200, &Health { status: "ok" })),
             Route::Welcome => Ok(auth::welcome(self)),
             Route::AuthLogin => Ok(auth::login(self, request)),
             Route::AuthCallback => Ok(auth::callback(self, request)),
-            Route::AuthStatus => Ok(auth::status(self)),
+            Route::AuthStatus => Ok(auth::status(self, request)),
             Route::AuthLogout => auth::logout(self, request),
             Route::Unsupported => Err(unsupported(request)),
             Route::Unknown => {
@@ -109,12 +112,17 @@ impl Handler for Service {
         let begun = Instant::now();
         let id = request_id();
         let (method, path) = (request.method.clone(), request.path.clone());
-        let mut reply = self
-            .route(&Route::of(&path), request)
-            .unwrap_or_else(|error| {
-                log::info!("{id} {}", error.for_log());
-                error.into_reply()
-            });
+        let route = Route::of(&path);
+        // The transport would catch it, too, but does not know the id.
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.route(&route, request, &id)));
+        let outcome = outcome.unwrap_or_else(|_| {
+            log::error!("{id} panicked; the line before this says where");
+            Err(ApiError::internal())
+        });
+        let mut reply = outcome.unwrap_or_else(|error| {
+            log::info!("{id} {}", error.for_log());
+            error.into_reply()
+        });
         log::info!(
             "{id} {method} {path} {} {} ms",
             reply.status(),

@@ -24,28 +24,43 @@ const USUAL_OUTPUT_LIMIT: u64 = 65_535;
 /// Google's list, as it last was.
 #[derive(Debug, Default)]
 pub(super) struct OfferedModels {
-    last: Mutex<Option<(Instant, Duration, Vec<OfferedModel>)>>,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    models: Vec<OfferedModel>,
+    /// When to ask again; at once, if never asked.
+    good_until: Option<Instant>,
 }
 
 impl OfferedModels {
-    /// What Google offers; what it last offered while it cannot be asked.
+    /// What Google offers. One request asks when the list is old; the others are
+    /// given the old one meanwhile, and so is everyone while Google cannot say.
     fn get(&self, service: &Service) -> Vec<OfferedModel> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((asked_at, good_for, models)) = &*last
-            && asked_at.elapsed() < *good_for
-        {
-            return models.clone();
+        if last.good_until.is_some_and(|until| Instant::now() < until) {
+            return last.models.clone();
         }
-        let (good_for, models) = match service.upstream.models() {
-            Ok(models) => (FRESH, models),
-            Err(error) => {
-                log::info!("Google's list of models cannot be had: {error}");
-                let known = last.take().map(|(_, _, models)| models);
-                (RETRY_AFTER_FAILURE, known.unwrap_or_default())
+        last.good_until = Some(Instant::now() + RETRY_AFTER_FAILURE);
+        drop(last);
+        let answer = service.upstream.models();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Ok(models) => {
+                *last = Last {
+                    models,
+                    good_until: Some(Instant::now() + FRESH),
+                };
             }
-        };
-        *last = Some((Instant::now(), good_for, models.clone()));
-        models
+            Err(error) => log::info!("Google's list of models cannot be had: {error}"),
+        }
+        last.models.clone()
+    }
+
+    /// Another account has other models.
+    pub(super) fn forget(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last::default();
     }
 }
 
@@ -60,7 +75,8 @@ pub(super) fn list(service: &Service) -> Reply {
 }
 
 pub(super) fn retrieve(service: &Service, id: &str) -> Result<Reply, ApiError> {
-    let id = id.trim_start_matches("models/");
+    // The very name under which the model is listed, whatever it was asked for by.
+    let id = models::public_id(models::without_prefix(id));
     let known = joined(&service.offered.get(service));
     match known.into_iter().find(|model| model.id == id) {
         Some(model) => Ok(json(200, &model)),
@@ -81,7 +97,7 @@ fn joined(offered: &[OfferedModel]) -> Vec<Model> {
             .unwrap_or(row.input_limit);
         let output_limit = u64::from(row.output_limit);
         Model {
-            retired_for: row.retired_for,
+            successor: row.successor,
             ..model(row.id, row.name, row.created, input_limit, output_limit)
         }
     });
@@ -108,7 +124,7 @@ fn model(id: &str, name: &str, created: u64, input_limit: u64, output_limit: u64
         context_window: input_limit,
         max_model_len: input_limit,
         max_output_tokens: output_limit,
-        retired_for: None,
+        successor: None,
     }
 }
 

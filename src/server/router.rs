@@ -37,6 +37,16 @@ pub(super) enum Route {
     Unknown,
 }
 
+/// Who may come a way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard {
+    Open,
+    /// Whoever has one of the proxy's keys, if it has any.
+    Key,
+    /// The same, and whoever sits at this machine.
+    KeyOrHere,
+}
+
 impl Route {
     /// `path` is percent-encoded and without a query.
     pub(super) fn of(path: &str) -> Self {
@@ -79,6 +89,8 @@ impl Route {
     pub(super) fn methods(&self) -> &'static str {
         match self {
             Self::ChatCompletions | Self::AuthLogout => "POST",
+            // These change something, which HEAD must not.
+            Self::AuthLogin | Self::AuthCallback => "GET",
             Self::Unsupported | Self::Unknown => "",
             _ => "GET, HEAD",
         }
@@ -89,17 +101,14 @@ impl Route {
         methods.is_empty() || methods.split(", ").any(|allowed| allowed == method)
     }
 
-    /// Whether the proxy's key is asked for.
-    pub(super) fn is_guarded(&self) -> bool {
-        !matches!(
-            self,
-            Self::Health
-                | Self::Welcome
-                | Self::AuthLogin
-                | Self::AuthCallback
-                | Self::AuthStatus
-                | Self::AuthLogout
-        )
+    /// Who may come this way.
+    pub(super) fn guard(&self) -> Guard {
+        match self {
+            // The state that comes with the callback was given to whoever passed at the login.
+            Self::Health | Self::Welcome | Self::AuthStatus | Self::AuthCallback => Guard::Open,
+            Self::AuthLogin | Self::AuthLogout => Guard::KeyOrHere,
+            _ => Guard::Key,
+        }
     }
 }
 

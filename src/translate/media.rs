@@ -17,6 +17,10 @@ pub(super) fn inline<'a>(url: &'a str, param: &str) -> Result<Part<'a>, Rejectio
     };
     let mut attributes = kind.split(';').map(str::trim);
     let mime_type = attributes.next().unwrap_or_default().to_ascii_lowercase();
+    if mime_type.is_empty() {
+        let message = "The data URL does not name its type. Expected data:<type>;base64,<data>.";
+        return Err(Rejection::new("invalid_value", param, message));
+    }
     let is_base64 = attributes.any(|attribute| attribute.eq_ignore_ascii_case("base64"));
     let data = if is_base64 {
         base64_payload(payload)
@@ -48,6 +52,37 @@ pub(super) fn inline_base64<'a>(
             "The data is not valid base64.",
         )),
     }
+}
+
+/// The type that the ending of a file's name tells, of those that Gemini reads.
+pub(super) fn type_of_name(name: &str) -> Option<&'static str> {
+    let (_, ending) = name.rsplit_once('.')?;
+    Some(match ending.to_ascii_lowercase().as_str() {
+        "pdf" => "application/pdf",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "gif" => "image/gif",
+        "heic" => "image/heic",
+        "heif" => "image/heif",
+        "wav" => "audio/wav",
+        "mp3" => "audio/mp3",
+        "aiff" => "audio/aiff",
+        "aac" => "audio/aac",
+        "ogg" => "audio/ogg",
+        "flac" => "audio/flac",
+        "mp4" => "video/mp4",
+        "mpeg" | "mpg" => "video/mpeg",
+        "mov" => "video/mov",
+        "avi" => "video/avi",
+        "webm" => "video/webm",
+        "txt" | "md" => "text/plain",
+        "html" => "text/html",
+        "css" => "text/css",
+        "csv" => "text/csv",
+        "xml" => "text/xml",
+        _ => return None,
+    })
 }
 
 pub(super) fn is_data_url(url: &str) -> bool {

@@ -7,10 +7,10 @@ use std::collections::{HashMap, VecDeque};
 use serde::Serialize;
 
 use super::signatures::{self, CallRecord, Signatures};
-use super::{Rejection, media, tools};
+use super::{Rejection, parts, tools};
 use crate::models::{self, Generation};
 use crate::wire::gemini::{Content, FunctionCall, FunctionResponse, Part};
-use crate::wire::openai::{ContentPart, Message, MessageContent, ToolCall};
+use crate::wire::openai::{Message, ToolCall};
 use crate::wire::{Json, Text};
 
 /// What a turn says that would otherwise say nothing.
@@ -34,7 +34,7 @@ pub(super) fn contents<'a>(
         .count();
     let mut system = Vec::new();
     for (position, message) in messages[..leading].iter().enumerate() {
-        system.extend(texts(message, position)?.map(Part::text));
+        system.extend(parts::texts(message, position)?.map(Part::text));
     }
     let mut conversation = Conversation {
         messages,
@@ -95,6 +95,27 @@ impl Role {
     }
 }
 
+/// A call of the assistant's, as the client gives it back.
+struct GivenCall<'a> {
+    /// Empty where the client has none.
+    id: &'a str,
+    name: &'a str,
+    args: Json<'a>,
+    /// The signature that came with it.
+    carried: Option<&'a str>,
+}
+
+impl<'a> GivenCall<'a> {
+    /// What its result refers to.
+    fn key(&self) -> &'a str {
+        if self.id.is_empty() {
+            self.name
+        } else {
+            self.id
+        }
+    }
+}
+
 struct Turn<'a> {
     role: Role,
     parts: Vec<Part<'a>>,
@@ -116,7 +137,7 @@ impl<'a> Conversation<'a, '_> {
         let message = &self.messages[position];
         match message.role.as_deref() {
             Some("user") => {
-                let mut parts = user_parts(message, position)?;
+                let mut parts = parts::of_message(message, position)?;
                 if self.prefix_names {
                     prefix_name(&mut parts, message.name.as_deref());
                 }
@@ -129,7 +150,7 @@ impl<'a> Conversation<'a, '_> {
             Some("tool" | "function") => self.add_orphan(message, position)?,
             Some("system" | "developer") => {
                 // Where it stands, not moved to the top: that would change the story.
-                for text in texts(message, position)? {
+                for text in parts::texts(message, position)? {
                     let part = Part::text(format!("<system>\n{text}\n</system>"));
                     self.say(Role::User, vec![part]);
                 }
@@ -149,75 +170,61 @@ impl<'a> Conversation<'a, '_> {
 
     /// Text, then calls; and at once a turn with the results of those calls.
     fn add_assistant(&mut self, message: &'a Message<'a>, at: usize) -> Result<(), Rejection> {
-        let mut parts: Vec<_> = texts(message, at)?.map(Part::text).collect();
+        let mut said: Vec<_> = parts::texts(message, at)?.map(Part::text).collect();
         let mut answers = Vec::new();
-        for (nth, call) in message.tool_calls.iter().flatten().enumerate() {
-            let param = format!("messages[{at}].tool_calls[{nth}]");
-            let call_part = self.call(call, nth == 0, &param)?;
-            let id = call.id.as_deref().unwrap_or_default();
-            let name = call_part
-                .function_call
-                .as_ref()
-                .map(|call| call.name.clone());
-            answers.extend(self.answer(id, name.unwrap_or_default(), at)?);
-            parts.push(call_part);
+        for (nth, call) in calls(message, at)?.into_iter().enumerate() {
+            answers.extend(self.answer(&call, at)?);
+            said.push(self.call(&call, nth == 0));
         }
-        if !parts.is_empty() {
-            self.say(Role::Model, parts);
-        }
-        if !answers.is_empty() {
-            // Responses first, whatever else (images) after them.
-            let (responses, rest): (Vec<_>, Vec<_>) = answers
-                .into_iter()
-                .partition(|part| part.function_response.is_some());
-            self.say(Role::User, responses);
-            self.say(Role::User, rest);
-        }
+        self.say(Role::Model, said);
+        // Responses first, whatever else (images) after them.
+        let (responses, rest): (Vec<_>, Vec<_>) = answers
+            .into_iter()
+            .partition(|part| part.function_response.is_some());
+        self.say(Role::User, responses);
+        self.say(Role::User, rest);
         Ok(())
     }
 
-    fn call(
-        &self,
-        call: &'a ToolCall<'a>,
-        is_first: bool,
-        param: &str,
-    ) -> Result<Part<'a>, Rejection> {
-        let function = call.function.as_ref();
-        let Some(name) = function.and_then(|function| function.name.as_deref()) else {
-            return Err(Rejection::missing(format!("{param}.function.name")));
-        };
-        let args = arguments(function.and_then(|function| function.arguments.as_ref()));
-        let id = call.id.as_deref().unwrap_or_default();
+    fn call(&self, call: &GivenCall<'a>, is_first: bool) -> Part<'a> {
         let record = CallRecord {
-            id,
-            name,
-            arguments: &args.compact(),
+            id: call.id,
+            name: call.name,
+            arguments: &call.args.compact(),
             model: self.model,
         };
-        let signature =
-            signatures::for_call(call, &record, is_first, self.generation, self.signatures);
+        let signature = signatures::for_call(
+            &record,
+            call.carried,
+            is_first,
+            self.generation,
+            self.signatures,
+        );
         let call = FunctionCall {
-            id: self.shown_id(id),
-            name: Text(tools::accepted_name(name)),
-            args: Some(args),
+            id: self.shown_id(call.id),
+            name: Text(tools::accepted_name(call.name)),
+            args: Some(call.args.clone()),
             will_continue: None,
         };
-        Ok(Part {
+        Part {
             thought_signature: signature,
             ..Part::function_call(call)
-        })
+        }
     }
 
-    /// The result of a call, pulled forward from wherever the client put it.
-    fn answer(
-        &mut self,
-        id: &'a str,
-        name: Text<'a>,
-        asked_at: usize,
-    ) -> Result<Vec<Part<'a>>, Rejection> {
-        let waiting = self.results.get_mut(id);
-        let found = waiting.and_then(|positions| {
-            let nth = positions.iter().position(|position| *position > asked_at)?;
+    /// The result of a call, pulled forward from wherever the client put it. Some
+    /// clients use an id again: a result belongs to the call before it.
+    fn answer(&mut self, call: &GivenCall<'a>, at: usize) -> Result<Vec<Part<'a>>, Rejection> {
+        let later = self.messages.iter().enumerate().skip(at + 1);
+        let until = later
+            .filter(|(_, message)| has_call(message, call.key()))
+            .map(|(position, _)| position)
+            .next()
+            .unwrap_or(self.messages.len());
+        let found = self.results.get_mut(call.key()).and_then(|positions| {
+            let nth = positions
+                .iter()
+                .position(|position| (at..until).contains(position))?;
             positions.remove(nth)
         });
         let (output, media) = match found {
@@ -225,8 +232,8 @@ impl<'a> Conversation<'a, '_> {
             None => (NO_RESULT.to_owned(), Vec::new()),
         };
         let response = FunctionResponse {
-            id: self.shown_id(id),
-            name,
+            id: self.shown_id(call.id),
+            name: Text(tools::accepted_name(call.name)),
             response: Some(wrapped("output", output)),
         };
         let mut parts = vec![Part::function_response(response)];
@@ -274,6 +281,60 @@ fn content<'a>(role: &'static str, parts: Vec<Part<'a>>) -> Content<'a> {
     }
 }
 
+/// `tool_calls`, or the one `function_call` of old.
+fn calls<'a>(message: &'a Message<'a>, at: usize) -> Result<Vec<GivenCall<'a>>, Rejection> {
+    let mut calls = Vec::new();
+    for (nth, call) in message.tool_calls.iter().flatten().enumerate() {
+        let Some(name) = called_name(call) else {
+            let param = format!("messages[{at}].tool_calls[{nth}].function.name");
+            return Err(Rejection::missing(param));
+        };
+        let given = call
+            .function
+            .as_ref()
+            .and_then(|function| function.arguments.as_ref());
+        calls.push(GivenCall {
+            id: call.id.as_deref().unwrap_or_default(),
+            name,
+            args: arguments(given),
+            carried: signatures::carried(call),
+        });
+    }
+    if let Some(function) = &message.function_call
+        && let Some(name) = function.name.as_deref()
+    {
+        let args = arguments(function.arguments.as_ref());
+        calls.push(GivenCall {
+            id: "",
+            name,
+            args,
+            carried: None,
+        });
+    }
+    Ok(calls)
+}
+
+fn called_name<'a>(call: &'a ToolCall<'a>) -> Option<&'a str> {
+    let name = call.function.as_ref()?.name.as_deref();
+    name.filter(|name| !name.is_empty())
+}
+
+fn has_call(message: &Message<'_>, key: &str) -> bool {
+    let of_old = message
+        .function_call
+        .as_ref()
+        .and_then(|function| function.name.as_deref());
+    of_old == Some(key)
+        || message
+            .tool_calls
+            .iter()
+            .flatten()
+            .any(|call| match call.id.as_deref() {
+                Some(id) if !id.is_empty() => id == key,
+                _ => called_name(call) == Some(key),
+            })
+}
+
 fn is_system(message: &Message<'_>) -> bool {
     matches!(message.role.as_deref(), Some("system" | "developer"))
 }
@@ -302,7 +363,7 @@ fn result<'a>(
     message: &'a Message<'a>,
     position: usize,
 ) -> Result<(String, Vec<Part<'a>>), Rejection> {
-    let parts = user_parts(message, position)?;
+    let parts = parts::of_message(message, position)?;
     let (texts, media): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.text.is_some());
     let texts: Vec<_> = texts
         .iter()
@@ -329,117 +390,6 @@ fn prefix_name(parts: &mut [Part<'_>], name: Option<&str>) {
     }
 }
 
-/// The texts of a message that may hold nothing else, empty ones left out.
-fn texts<'a>(
-    message: &'a Message<'a>,
-    position: usize,
-) -> Result<impl Iterator<Item = &'a str> + use<'a>, Rejection> {
-    let mut texts = Vec::new();
-    match &message.content {
-        None => {}
-        Some(MessageContent::Text(text)) => texts.push(&**text),
-        Some(MessageContent::Parts(parts)) => {
-            for (nth, part) in parts.iter().enumerate() {
-                match text_of(part) {
-                    Some(text) => texts.push(text),
-                    None => return Err(unknown_part(part, position, nth)),
-                }
-            }
-        }
-    }
-    Ok(texts.into_iter().filter(|text| !text.is_empty()))
-}
-
-fn text_of<'a>(part: &'a ContentPart<'a>) -> Option<&'a str> {
-    match part.kind.as_deref() {
-        Some("text" | "input_text" | "output_text") => Some(part.text.as_deref().unwrap_or("")),
-        Some("refusal") => Some(part.refusal.as_deref().unwrap_or("")),
-        _ => None,
-    }
-}
-
-fn user_parts<'a>(message: &'a Message<'a>, position: usize) -> Result<Vec<Part<'a>>, Rejection> {
-    match &message.content {
-        None => Ok(Vec::new()),
-        Some(MessageContent::Text(text)) if text.is_empty() => Ok(Vec::new()),
-        Some(MessageContent::Text(text)) => Ok(vec![Part::text(&**text)]),
-        Some(MessageContent::Parts(parts)) => {
-            let mut converted = Vec::new();
-            for (nth, part) in parts.iter().enumerate() {
-                match text_of(part) {
-                    Some("") => {}
-                    Some(text) => converted.push(Part::text(text)),
-                    None => converted.push(media_part(part, position, nth)?),
-                }
-            }
-            Ok(converted)
-        }
-    }
-}
-
-fn media_part<'a>(
-    part: &'a ContentPart<'a>,
-    position: usize,
-    nth: usize,
-) -> Result<Part<'a>, Rejection> {
-    let param = format!("messages[{position}].content[{nth}]");
-    match part.kind.as_deref() {
-        Some("image_url") => {
-            let param = format!("{param}.image_url");
-            let Some(image) = &part.image_url else {
-                return Err(Rejection::missing(param));
-            };
-            if !media::is_data_url(&image.url) {
-                let message = "Only data: URLs are supported for images. Send the image itself as \
-                               data:image/png;base64,….";
-                return Err(Rejection::new("invalid_image_url", param, message));
-            }
-            media::inline(&image.url, &param)
-        }
-        Some("input_audio") => {
-            let audio = part.input_audio.as_ref();
-            let param = format!("{param}.input_audio.data");
-            let Some(data) = audio.and_then(|audio| audio.data.as_deref()) else {
-                return Err(Rejection::missing(param));
-            };
-            if media::is_data_url(data) {
-                return media::inline(data, &param);
-            }
-            let format = audio
-                .and_then(|audio| audio.format.as_deref())
-                .unwrap_or("wav");
-            media::inline_base64(format!("audio/{format}"), data, &param)
-        }
-        Some("file") => {
-            let file = part.file.as_ref();
-            let Some(data) = file.and_then(|file| file.file_data.as_deref()) else {
-                let message = "Files must be sent as file_data; there is no Files API here.";
-                let param = format!("{param}.file.file_id");
-                return Err(Rejection::new("unsupported_value", param, message));
-            };
-            let param = format!("{param}.file.file_data");
-            if media::is_data_url(data) {
-                return media::inline(data, &param);
-            }
-            media::inline_base64("application/pdf".into(), data, &param)
-        }
-        _ => Err(unknown_part(part, position, nth)),
-    }
-}
-
-/// Leaving out what the user said would be worse than refusing it.
-fn unknown_part(part: &ContentPart<'_>, position: usize, nth: usize) -> Rejection {
-    let param = format!("messages[{position}].content[{nth}].type");
-    match part.kind.as_deref() {
-        Some(kind) => {
-            let message =
-                format!("Invalid value: '{kind}'. This content type is not supported here.");
-            Rejection::new("invalid_value", param, message)
-        }
-        None => Rejection::missing(param),
-    }
-}
-
 /// The arguments of a call as the JSON object that Gemini wants. What cannot be
 /// read is wrapped, not refused: clients replay what a model once wrote.
 fn arguments<'a>(given: Option<&'a Json<'a>>) -> Json<'a> {
@@ -456,10 +406,16 @@ fn arguments<'a>(given: Option<&'a Json<'a>>) -> Json<'a> {
         return no_arguments();
     }
     match Json::parse(&text) {
-        Ok(json) if json.is_object() => json,
-        Ok(json) => wrapped("value", json),
-        Err(_) => wrapped("_raw", text),
+        Ok(json) if json.is_object() && has_valid_escapes(&text) => json,
+        Ok(json) if has_valid_escapes(&text) => wrapped("value", json),
+        _ => wrapped("_raw", text),
     }
+}
+
+/// JSON that is kept as text has not had its escapes looked at. Half a pair of
+/// surrogates would cost the whole request.
+fn has_valid_escapes(json: &str) -> bool {
+    !json.contains("\\u") || serde_json::from_str::<serde_json::Value>(json).is_ok()
 }
 
 fn no_arguments() -> Json<'static> {

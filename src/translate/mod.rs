@@ -3,14 +3,15 @@
 //! as a [`Stamp`], remembered signatures through [`Signatures`].
 //!
 //! A request is one function, [`request`]. An answer is read once, by
-//! [`reply::Reader`], into [`reply::Said`]: whole or in pieces it is the same
+//! [`said::Reader`], into [`said::Said`]: whole or in pieces it is the same
 //! sequence, which `response` gathers and `stream` passes on.
 
 mod media;
 mod messages;
-pub mod reply;
+mod parts;
 mod request;
 mod response;
+pub mod said;
 mod schema;
 mod signatures;
 mod stream;

@@ -33,10 +33,17 @@ pub fn request<'a>(
         return Err(Rejection::missing("messages"));
     }
     let given_tools = chat.tools.as_deref().unwrap_or_default();
+    if given_tools.iter().any(tools::is_hosted) {
+        ignored.push("tools");
+    }
     let (mut declarations, names) = tools::declarations(given_tools)?;
     let tool_config = tools::tool_config(chat.tool_choice.as_ref(), &mut declarations)?;
+    if chat.tool_choice.is_some() && declarations.is_empty() {
+        ignored.push("tool_choice");
+    }
     let (system_instruction, contents) = messages::contents(given_messages, model, signatures)?;
-    let generation_config = generation_config(chat, &abilities, &mut ignored)?;
+    let has_functions = !declarations.is_empty();
+    let generation_config = generation_config(chat, &abilities, has_functions, &mut ignored)?;
 
     let mut all_tools = Vec::from_iter(tools::entry(declarations));
     if chat.web_search_options.is_some() {
@@ -53,7 +60,6 @@ pub fn request<'a>(
         tools: all_tools,
         tool_config,
         generation_config,
-        ..GenerateContentRequest::default()
     };
     let one_call_only = chat.parallel_tool_calls == Some(false);
     Ok(Translated {
@@ -67,6 +73,7 @@ pub fn request<'a>(
 fn generation_config(
     chat: &openai::ChatRequest<'_>,
     abilities: &Abilities,
+    has_functions: bool,
     ignored: &mut Vec<&'static str>,
 ) -> Result<GenerationConfig, Rejection> {
     let max_output_tokens = max_output_tokens(chat, abilities, ignored)?;
@@ -89,7 +96,15 @@ fn generation_config(
         thinking_config: thinking::thinking_config(chat, abilities, max_output_tokens)?,
         ..GenerationConfig::default()
     };
-    response_format(chat, abilities, &mut config, ignored)?;
+    if chat.reasoning_effort.is_some() && config.thinking_config.is_none() {
+        ignored.push("reasoning_effort");
+    }
+    // Before Gemini 3 a JSON answer and functions in one request are a 400.
+    if has_functions && abilities.generation < Generation::Three {
+        ignored.extend(chat.response_format.is_some().then_some("response_format"));
+    } else {
+        response_format(chat, &mut config)?;
+    }
     Ok(config)
 }
 
@@ -214,9 +229,7 @@ fn folded(seed: i64) -> i32 {
 
 fn response_format(
     chat: &openai::ChatRequest<'_>,
-    abilities: &Abilities,
     config: &mut GenerationConfig,
-    ignored: &mut Vec<&'static str>,
 ) -> Result<(), Rejection> {
     let Some(format) = &chat.response_format else {
         return Ok(());
@@ -245,12 +258,6 @@ fn response_format(
             ));
         }
     };
-    // Before Gemini 3 a JSON answer and functions in one request are a 400.
-    let has_tools = chat.tools.as_ref().is_some_and(|tools| !tools.is_empty());
-    if has_tools && abilities.generation < Generation::Three {
-        ignored.push("response_format");
-        return Ok(());
-    }
     config.response_mime_type = Some("application/json");
     config.response_json_schema = wanted;
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::reply::{Call, Finish, Reader, Said};
+use super::said::{Call, Finish, Reader, Said};
 use super::{Stamp, Unfinished};
 use crate::wire::gemini::GenerateContentResponse;
 use crate::wire::openai::{

@@ -22,7 +22,7 @@ const DROPPED: &[&str] = &[
 ];
 
 /// Keywords whose value is a map from names, which are not keywords, to schemas.
-const MAPS: &[&str] = &["properties", "$defs", "definitions", "patternProperties"];
+const MAPS: &[&str] = &["properties", DEFINITIONS, "patternProperties"];
 
 /// Keywords whose value is a schema.
 const NESTED: &[&str] = &[
@@ -38,23 +38,35 @@ const NESTED: &[&str] = &[
 /// Keywords whose value is a list of schemas.
 const LISTS: &[&str] = &["anyOf", "oneOf", "allOf", "prefixItems"];
 
+/// Where schemas that are referred to stand. Draft 7 called it `definitions`.
+const DEFINITIONS: &str = "$defs";
+
 /// The parameters of a function: always an object schema.
 pub(super) fn parameters(schema: Option<&Value>) -> Value {
-    match schema {
-        Some(Value::Object(schema)) if !schema.is_empty() => {
-            let mut cleaned = object(schema, 0);
-            if !cleaned.contains_key("$ref") && !cleaned.contains_key("type") {
-                cleaned.insert("type".into(), "object".into());
-            }
-            Value::Object(cleaned)
-        }
-        _ => json!({"type": "object", "properties": {}}),
+    let mut root = match schema {
+        Some(Value::Object(schema)) => object(schema, 0),
+        _ => Map::new(),
+    };
+    if let Some(target) = target_of_root(&root) {
+        let definitions = root.remove(DEFINITIONS);
+        root = target;
+        root.extend(definitions.map(|definitions| (DEFINITIONS.to_owned(), definitions)));
     }
+    root.insert("type".into(), "object".into());
+    root.entry("properties").or_insert_with(|| json!({}));
+    Value::Object(root)
 }
 
 /// Any schema.
 pub(super) fn clean(schema: &Value) -> Value {
     node(schema, 0)
+}
+
+/// Some generators put everything into definitions and refer to it from the root,
+/// where Gemini wants to see an object.
+fn target_of_root(root: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let name = root.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
+    root.get(DEFINITIONS)?.get(name)?.as_object().cloned()
 }
 
 fn node(schema: &Value, depth: usize) -> Value {
@@ -69,7 +81,12 @@ fn object(schema: &Map<String, Value>, depth: usize) -> Map<String, Value> {
     let is_reference = schema.contains_key("$ref");
     let mut cleaned = Map::new();
     for (keyword, value) in schema {
-        let keyword = keyword.as_str();
+        let keyword = match keyword.as_str() {
+            "definitions" => DEFINITIONS,
+            // Draft 7's word for it, when it is a list.
+            "items" if value.is_array() => "prefixItems",
+            keyword => keyword,
+        };
         // Gemini: beside `$ref` only other `$…` keys may stand.
         let beside_reference = is_reference && !keyword.starts_with('$');
         let is_noise = DROPPED.contains(&keyword) || keyword.starts_with("x-");
@@ -83,7 +100,7 @@ fn object(schema: &Map<String, Value>, depth: usize) -> Map<String, Value> {
                 keyword,
                 list.iter().map(|schema| node(schema, depth + 1)).collect(),
             ),
-            Value::Array(names) if keyword == "required" => (keyword, present(names, schema)),
+            Value::String(target) if keyword == "$ref" => (keyword, reference(target)),
             // Draft 3 wrote `required: true` inside a property.
             Value::Bool(_) if keyword == "required" => continue,
             constant if keyword == "const" => ("enum", json!([constant])),
@@ -91,7 +108,12 @@ fn object(schema: &Map<String, Value>, depth: usize) -> Map<String, Value> {
         };
         cleaned.insert(keyword.to_owned(), value);
     }
+    require_only_properties(&mut cleaned);
     cleaned
+}
+
+fn reference(target: &str) -> Value {
+    target.replacen("#/definitions/", "#/$defs/", 1).into()
 }
 
 /// Schemas by name. `false` forbids its property: leaving it out says the same.
@@ -103,16 +125,15 @@ fn named(map: &Map<String, Value>, depth: usize) -> Value {
         .into()
 }
 
-/// Of the required names, those that are properties: Google refuses others.
-fn present(names: &[Value], schema: &Map<String, Value>) -> Value {
+/// Google refuses a required name that is no property.
+fn require_only_properties(schema: &mut Map<String, Value>) {
     let Some(Value::Object(properties)) = schema.get("properties") else {
-        return names.to_vec().into();
+        return;
     };
-    let is_property = |name: &&Value| {
-        name.as_str()
-            .is_some_and(|name| properties.contains_key(name))
-    };
-    names.iter().filter(is_property).cloned().collect()
+    let names: Vec<String> = properties.keys().cloned().collect();
+    if let Some(Value::Array(required)) = schema.get_mut("required") {
+        required.retain(|name| names.iter().any(|property| name == property));
+    }
 }
 
 #[cfg(test)]
@@ -127,7 +148,7 @@ mod tests {
         }, "required": ["default", "gone", "never"]});
         let expected = json!({"type": "object", "properties": {
             "default": {"type": "string"}, "strict": {"enum": [1]}, "x-y": {}, "$comment": {"type": "null"}
-        }, "required": ["default", "gone"]});
+        }, "required": ["default"]});
         assert_eq!(parameters(Some(&schema)), expected);
     }
 
@@ -139,6 +160,26 @@ mod tests {
         let expected = json!({"properties": {"a": {"$ref": "#/$defs/A"}},
             "$defs": {"A": {"type": "integer"}}, "type": "object"});
         assert_eq!(parameters(Some(&schema)), expected);
+    }
+
+    #[test]
+    fn a_root_that_only_refers_becomes_what_it_refers_to() {
+        let schema = json!({"$ref": "#/definitions/A", "definitions": {
+            "A": {"type": "object", "properties": {"b": {"$ref": "#/definitions/B"}}},
+            "B": {"type": "array", "items": [{"type": "string", "strict": true}]}
+        }});
+        let b = json!({"type": "array", "prefixItems": [{"type": "string"}]});
+        let a = json!({"type": "object", "properties": {"b": {"$ref": "#/$defs/B"}}});
+        let expected = json!({"type": "object", "properties": {"b": {"$ref": "#/$defs/B"}},
+            "$defs": {"A": a, "B": b}});
+        assert_eq!(parameters(Some(&schema)), expected);
+    }
+
+    #[test]
+    fn parameters_are_an_object_whatever_they_say_they_are() {
+        for kind in [json!("string"), json!(["object", "null"]), json!(null)] {
+            assert_eq!(parameters(Some(&json!({"type": kind})))["type"], "object");
+        }
     }
 
     #[test]

@@ -52,31 +52,73 @@ impl Signatures for NoSignatures {
     fn remember(&self, _: &CallRecord<'_>, _: &str) {}
 }
 
-/// The signature to send with a call that the client gives back.
+/// The signature to send with a call that the client gives back; `carried` is the
+/// one that came with it.
 pub(super) fn for_call<'a>(
-    call: &'a openai::ToolCall<'a>,
     record: &CallRecord<'_>,
+    carried: Option<&'a str>,
     is_first_of_turn: bool,
     generation: Generation,
     signatures: &dyn Signatures,
 ) -> Option<Text<'a>> {
-    if generation < Generation::Two5 {
-        return None;
+    match (signatures.recall(record), carried) {
+        (Recalled::Signature(signature), _) => Some(signature.into()),
+        (Recalled::Unknown, Some(carried)) => Some(carried.into()),
+        // Only the first call of a turn is checked, and only by Gemini 3.
+        _ => (is_first_of_turn && generation == Generation::Three).then(|| SKIP_VALIDATION.into()),
     }
-    match signatures.recall(record) {
-        Recalled::Signature(signature) => return Some(signature.into()),
-        Recalled::Unknown if carried(call).is_some() => return carried(call).map(Text::from),
-        Recalled::Unknown | Recalled::Foreign => {}
-    }
-    // Only the first call of a turn is checked, and only by Gemini 3.
-    (is_first_of_turn && generation == Generation::Three).then(|| SKIP_VALIDATION.into())
 }
 
 /// A signature in `extra_content`. An empty one would be refused as corrupted.
-fn carried<'a>(call: &'a openai::ToolCall<'a>) -> Option<&'a str> {
+pub(super) fn carried<'a>(call: &'a openai::ToolCall<'a>) -> Option<&'a str> {
     let google = call.extra_content.as_ref()?.google.as_ref()?;
     google
         .thought_signature
         .as_deref()
         .filter(|signature| !signature.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Memory(Recalled);
+
+    impl Signatures for Memory {
+        fn recall(&self, _: &CallRecord<'_>) -> Recalled {
+            self.0.clone()
+        }
+
+        fn remember(&self, _: &CallRecord<'_>, _: &str) {}
+    }
+
+    #[test]
+    fn memory_comes_before_what_the_client_carries_and_that_before_the_stand_in() {
+        let record = CallRecord {
+            id: "a",
+            name: "f",
+            arguments: "{}",
+            model: "gemini-3",
+        };
+        let sent = |recalled: Recalled, carried, generation| {
+            let signature = for_call(&record, carried, true, generation, &Memory(recalled));
+            signature.map(|signature| signature.to_string())
+        };
+        let of = |text: &str| Some(text.to_owned());
+        let ours = Recalled::Signature("ours".into());
+        assert_eq!(sent(ours, Some("theirs"), Generation::Three), of("ours"));
+        assert_eq!(
+            sent(Recalled::Unknown, Some("theirs"), Generation::Three),
+            of("theirs")
+        );
+        assert_eq!(
+            sent(Recalled::Foreign, Some("theirs"), Generation::Three),
+            of(SKIP_VALIDATION)
+        );
+        assert_eq!(
+            sent(Recalled::Foreign, Some("theirs"), Generation::Two5),
+            None
+        );
+        assert_eq!(sent(Recalled::Unknown, None, Generation::Two5), None);
+    }
 }

@@ -3,8 +3,8 @@
 //! finish chunk for each choice, the usage last.
 
 use super::Unfinished;
-use super::reply::{Call, Reader, Said};
 use super::response::carrying;
+use super::said::{Call, Reader, Said};
 use crate::wire::Text;
 use crate::wire::gemini::GenerateContentResponse;
 use crate::wire::openai::{

@@ -111,8 +111,8 @@ fn googles_own(chat: &openai::ChatRequest<'_>) -> Option<Result<ThinkingConfig, 
         .extra_body
         .as_ref()
         .and_then(|extra| extra.google.as_ref());
-    let google = chat.google.as_ref().or(nested)?;
-    let given = google.thinking_config.as_ref()?;
+    let mut places = [chat.google.as_ref(), nested].into_iter().flatten();
+    let given = places.find_map(|google| google.thinking_config.as_ref())?;
     let level = match given
         .thinking_level
         .as_deref()
@@ -134,7 +134,8 @@ fn googles_own(chat: &openai::ChatRequest<'_>) -> Option<Result<ThinkingConfig, 
     };
     Some(Ok(ThinkingConfig {
         include_thoughts: given.include_thoughts,
-        thinking_budget: given.thinking_budget,
+        // Google refuses both together.
+        thinking_budget: given.thinking_budget.filter(|_| level.is_none()),
         thinking_level: level,
     }))
 }

@@ -48,8 +48,7 @@ pub(super) fn declarations<'a>(
     let mut names = Names::default();
     let mut declarations = Vec::new();
     for (position, tool) in tools.iter().enumerate() {
-        // Tools that OpenAI hosts (web_search, code_interpreter, …) have no equal here.
-        if tool.kind.as_deref().is_some_and(|kind| kind != "function") {
+        if is_hosted(tool) {
             continue;
         }
         let (name, description, parameters) = match &tool.function {
@@ -82,6 +81,11 @@ pub(super) fn declarations<'a>(
         });
     }
     Ok((declarations, names))
+}
+
+/// Tools that OpenAI hosts (`web_search`, `code_interpreter`, …) have no equal here.
+pub(super) fn is_hosted(tool: &openai::Tool<'_>) -> bool {
+    tool.kind.as_deref().is_some_and(|kind| kind != "function")
 }
 
 /// One entry for all functions, or none.

@@ -64,7 +64,7 @@ pub struct SignedIn {
 }
 
 /// For the user to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
     pub signed_in: bool,
     pub email: Option<String>,

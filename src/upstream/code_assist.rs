@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::account::{Account, Ready};
 use super::event_stream::{Answer, EventStream, Wrapping};
-use super::{MAX_ANSWER_BYTES, OfferedModel, UpstreamError, checked};
+use super::{LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, UpstreamError, checked};
 use crate::config::Config;
 use crate::http::{Http, Request, Response};
 use crate::models;
@@ -57,16 +57,19 @@ impl CodeAssist {
 
     /// The models that have a quota: the only list that this service gives.
     pub fn models(&self) -> Result<Vec<OfferedModel>, UpstreamError> {
-        let response = self.post("retrieveUserQuota", "quota", |ready| {
-            serde_json::to_vec(&QuotaRequest {
-                project: &ready.project,
-            })
-        })?;
+        let response = self.post(
+            &self.http.with_patience(LIST_PATIENCE),
+            "retrieveUserQuota",
+            "gemini",
+            |ready| {
+                serde_json::to_vec(&QuotaRequest {
+                    project: &ready.project,
+                })
+            },
+        )?;
         let answer = response.bytes(MAX_ANSWER_BYTES)?;
         let quota: QuotaResponse =
-            serde_json::from_slice(&answer).map_err(|error| UpstreamError::Garbled {
-                detail: error.to_string(),
-            })?;
+            serde_json::from_slice(&answer).map_err(|error| UpstreamError::garbled(&error))?;
         let ids = quota
             .buckets
             .into_iter()
@@ -85,9 +88,9 @@ impl CodeAssist {
         model: &str,
         request: &GenerateContentRequest<'_>,
     ) -> Result<Response, UpstreamError> {
-        let prompt_id = prompt_id()?;
+        let prompt_id = prompt_id();
         let model = models::code_assist_id(model);
-        self.post(method, model, |ready| {
+        self.post(&self.http, method, model, |ready| {
             serde_json::to_vec(&GenerateRequest {
                 model,
                 project: &ready.project,
@@ -100,17 +103,18 @@ impl CodeAssist {
     /// A 401 means that the token died early: one new token, one more try.
     fn post(
         &self,
+        http: &Http,
         method: &str,
         model: &str,
         body: impl Fn(&Ready) -> serde_json::Result<Vec<u8>>,
     ) -> Result<Response, UpstreamError> {
         let ready = self.account.ready()?;
-        let response = self.send(method, model, &ready, &body)?;
+        let response = self.send(http, method, model, &ready, &body)?;
         match response.status() {
             401 => {
                 self.account.discard(&ready.token);
                 let renewed = self.account.ready()?;
-                checked(self.send(method, model, &renewed, &body)?)
+                checked(self.send(http, method, model, &renewed, &body)?)
             }
             // Its licence or its project may have changed: ask again next time.
             403 => {
@@ -123,6 +127,7 @@ impl CodeAssist {
 
     fn send(
         &self,
+        http: &Http,
         method: &str,
         model: &str,
         ready: &Ready,
@@ -140,7 +145,7 @@ impl CodeAssist {
             ("content-type", "application/json"),
             ("user-agent", user_agent.as_str()),
         ];
-        Ok(self.http.send(Request {
+        Ok(http.send(Request {
             url: &url,
             headers: &headers,
             body: Some(&body),
@@ -170,11 +175,11 @@ pub(super) fn default_user_agent(model: &str) -> String {
     format!("GeminiCLI-gemini-proxy/{version}/{model} ({platform}; {arch}; terminal)")
 }
 
-/// Names this request in Google's own logs.
-fn prompt_id() -> Result<String, UpstreamError> {
+/// Names this request in Google's own logs. Any text will do.
+fn prompt_id() -> String {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| UpstreamError::Garbled {
-        detail: error.to_string(),
-    })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    if getrandom::fill(&mut bytes).is_err() {
+        log::warn!("the system has no random numbers");
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -17,7 +17,6 @@ pub(super) enum Wrapping {
 }
 
 /// Reads events as they come. Dropping it ends the request to Google at once.
-#[derive(Debug)]
 pub struct EventStream {
     body: http::Body,
     decoder: Decoder,
@@ -26,7 +25,6 @@ pub struct EventStream {
 }
 
 /// A whole answer, not yet read.
-#[derive(Debug)]
 pub struct Answer {
     bytes: Vec<u8>,
     wrapping: Wrapping,
@@ -105,9 +103,7 @@ fn parse(json: &[u8], wrapping: Wrapping) -> Result<GenerateContentResponse<'_>,
                 ..envelope.response.unwrap_or_default()
             }),
     };
-    let event = parsed.map_err(|error| UpstreamError::Garbled {
-        detail: error.to_string(),
-    })?;
+    let event = parsed.map_err(|error| UpstreamError::garbled(&error))?;
     if event.error.is_some() {
         return Err(UpstreamError::Google(Box::new(GoogleError::parse(
             200, json,

@@ -4,7 +4,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::event_stream::{Answer, EventStream, Wrapping};
-use super::{MAX_ANSWER_BYTES, OfferedModel, UpstreamError, checked};
+use super::{LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, UpstreamError, checked};
 use crate::config::Config;
 use crate::http::{Http, Request, Response};
 use crate::secret::Secret;
@@ -61,6 +61,7 @@ impl GeminiApi {
 
     /// The models that this key may use to generate text.
     pub fn models(&self) -> Result<Vec<OfferedModel>, UpstreamError> {
+        let http = self.http.with_patience(LIST_PATIENCE);
         let mut offered = Vec::new();
         let mut page = String::new();
         for _ in 0..MAX_PAGES {
@@ -71,11 +72,9 @@ impl GeminiApi {
                 headers: &headers,
                 body: None,
             };
-            let answer = checked(self.http.send(request)?)?.bytes(MAX_ANSWER_BYTES)?;
+            let answer = checked(http.send(request)?)?.bytes(MAX_ANSWER_BYTES)?;
             let list: ListModelsResponse =
-                serde_json::from_slice(&answer).map_err(|error| UpstreamError::Garbled {
-                    detail: error.to_string(),
-                })?;
+                serde_json::from_slice(&answer).map_err(|error| UpstreamError::garbled(&error))?;
             let can_chat =
                 |methods: &[String]| methods.iter().any(|method| method == "generateContent");
             let chatty = list

@@ -15,11 +15,16 @@ pub use gemini_api::GeminiApi;
 pub use google_error::{GoogleError, Link};
 pub use verdict::Verdict;
 
+use std::time::Duration;
+
 use crate::http::{HttpError, Response};
 use crate::wire::gemini::GenerateContentRequest;
 
 /// A whole answer may hold images.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// A list of models comes at once or not at all; some clients wait 5 s for it.
+const LIST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Of an error body, this much is read.
 const MAX_ERROR_BYTES: usize = 256 * 1024;
@@ -94,6 +99,18 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// serde quotes what it could not read, which may be somebody's words.
+    fn garbled(error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        let detail = format!(
+            "{:?} error at line {line}, column {column}",
+            error.classify()
+        );
+        Self::Garbled {
+            detail: detail.to_lowercase(),
+        }
+    }
+
     /// Requests are made of strings, numbers and JSON that was read before.
     fn unwritable(error: serde_json::Error) -> Self {
         Self::Garbled {

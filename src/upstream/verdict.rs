@@ -71,9 +71,9 @@ impl GoogleError {
             .message
             .split(|c: char| !c.is_ascii_digit())
             .filter_map(|digits| digits.parse::<u64>().ok());
-        Verdict::ContextTooLong {
-            given: numbers.next(),
-            limit: numbers.next(),
+        match (numbers.next(), numbers.next()) {
+            (limit, None) => Verdict::ContextTooLong { given: None, limit },
+            (given, limit) => Verdict::ContextTooLong { given, limit },
         }
     }
 

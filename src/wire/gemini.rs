@@ -3,7 +3,7 @@
 //! answer are ignored, every enum is open, every field of an answer optional:
 //! proto3 JSON leaves out zeros, empty lists and empty strings.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::wire::{Json, Text};
@@ -19,10 +19,6 @@ pub struct GenerateContentRequest<'a> {
     pub tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_config: Option<ToolConfig>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub safety_settings: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cached_content: Option<String>,
     #[serde(skip_serializing_if = "GenerationConfig::is_empty")]
     pub generation_config: GenerationConfig,
 }
@@ -62,8 +58,6 @@ pub struct Part<'a> {
     pub function_response: Option<FunctionResponse<'a>>,
     #[serde(borrow, alias = "inline_data", skip_serializing_if = "Option::is_none")]
     pub inline_data: Option<Blob<'a>>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    pub file_data: Option<FileData<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub executable_code: Option<ExecutableCode<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
@@ -140,16 +134,6 @@ pub struct Blob<'a> {
     pub data: Text<'a>,
 }
 
-/// A file that Google fetches itself: `gs://…` or a YouTube address.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FileData<'a> {
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub mime_type: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub file_uri: Text<'a>,
-}
-
 /// Code that the model's own sandbox ran.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ExecutableCode<'a> {
@@ -174,9 +158,6 @@ pub struct CodeExecutionResult<'a> {
 pub enum Tool<'a> {
     FunctionDeclarations(Vec<FunctionDeclaration<'a>>),
     GoogleSearch {},
-    /// From the client's `extra_body.google.tools`, as it was sent.
-    #[serde(untagged)]
-    Verbatim(Value),
 }
 
 /// A function the model may ask for. The schema goes through the lenient door
@@ -232,10 +213,6 @@ pub struct GenerationConfig {
     /// At most five, none empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop_sequences: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_logprobs: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub logprobs: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub presence_penalty: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -318,18 +295,30 @@ pub struct PromptFeedback<'a> {
     pub block_reason_message: Option<Text<'a>>,
 }
 
-/// Token counts so far. In a stream the last one counts; they are never added.
+/// Token counts so far. Each event tells them anew, some of them or all; they are
+/// never to be added up.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct UsageMetadata {
     /// Includes what came from the cache.
+    #[serde(deserialize_with = "count")]
     pub prompt_token_count: Option<u64>,
+    #[serde(deserialize_with = "count")]
     pub cached_content_token_count: Option<u64>,
     /// Excludes thoughts.
+    #[serde(deserialize_with = "count")]
     pub candidates_token_count: Option<u64>,
+    #[serde(deserialize_with = "count")]
     pub thoughts_token_count: Option<u64>,
+    #[serde(deserialize_with = "count")]
     pub tool_use_prompt_token_count: Option<u64>,
+    #[serde(deserialize_with = "count")]
     pub total_token_count: Option<u64>,
+}
+
+/// A count that is none, such as -1, must not cost the answer it comes with.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_u64())
 }
 
 /// `GET /v1beta/models`, one page.

@@ -1,8 +1,9 @@
 //! OpenAI's chat completions, models and errors
 //! (<https://platform.openai.com/docs/api-reference/chat>).
 //!
-//! Requests: unknown fields are ignored and `null` means absent. Answers: never
-//! a key or a word outside the contract, since clients parse strictly.
+//! Requests: unknown fields are ignored and `null` means absent. Answers: clients
+//! parse strictly, so that nothing is added to OpenAI's own but what some of
+//! them are known to look for.
 
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Serialize};
@@ -17,17 +18,22 @@ pub struct ChatRequest<'a> {
     pub model: Option<Text<'a>>,
     #[serde(borrow)]
     pub messages: Option<Vec<Message<'a>>>,
+    #[serde(default, deserialize_with = "whole_number")]
     pub max_completion_tokens: Option<i64>,
     /// Deprecated by OpenAI, sent by many.
+    #[serde(default, deserialize_with = "whole_number")]
     pub max_tokens: Option<i64>,
     pub temperature: Option<f64>,
     pub top_p: Option<f64>,
     /// Not OpenAI's; sent by clients of local servers.
+    #[serde(default, deserialize_with = "whole_number")]
     pub top_k: Option<i64>,
+    #[serde(default, deserialize_with = "whole_number")]
     pub n: Option<i64>,
     pub stop: Option<OneOrMany>,
     pub presence_penalty: Option<f64>,
     pub frequency_penalty: Option<f64>,
+    #[serde(default, deserialize_with = "whole_number")]
     pub seed: Option<i64>,
     pub response_format: Option<ResponseFormat>,
     #[serde(borrow)]
@@ -103,6 +109,9 @@ pub struct Message<'a> {
     pub tool_calls: Option<Vec<ToolCall<'a>>>,
     #[serde(borrow)]
     pub tool_call_id: Option<Text<'a>>,
+    /// Of old, before there were several calls; answered by the role `function`.
+    #[serde(borrow)]
+    pub function_call: Option<CalledFunction<'a>>,
 }
 
 /// A string, or a list of parts.
@@ -371,9 +380,26 @@ pub struct Model {
     pub context_window: u64,
     pub max_model_len: u64,
     pub max_output_tokens: u64,
-    /// Google no longer serves it; the successor's id.
+    /// Google has retired it, or will soon.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub retired_for: Option<&'static str>,
+    pub successor: Option<&'static str>,
+}
+
+/// Clients whose language has one kind of number write `100.0`.
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let whole = number
+        .as_f64()
+        .filter(|number| number.fract() == 0.0)
+        .map(|number| number as i64);
+    match number.as_i64().or(whole) {
+        Some(number) => Ok(Some(number)),
+        None => Err(de::Error::custom(format_args!(
+            "expected an integer, got {number}"
+        ))),
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for MessageContent<'a> {

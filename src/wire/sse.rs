@@ -10,7 +10,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Bytes in, the data of whole events out. Works on complete lines of bytes, so
 /// that no character is ever cut in two.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Decoder {
     buffer: Vec<u8>,
     /// Everything before this has been handed over.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gemini_proxy::translate::reply::Reader;
+use gemini_proxy::translate::said::Reader;
 use gemini_proxy::translate::{self, Names, NoSignatures, StreamTranslator};
 use serde_json::{Value, json};
 

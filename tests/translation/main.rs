@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gemini_proxy::translate::reply::Reader;
+use gemini_proxy::translate::said::Reader;
 use gemini_proxy::translate::{self, Names, NoSignatures, Stamp, StreamTranslator};
 use gemini_proxy::wire::gemini::GenerateContentResponse;
 use gemini_proxy::wire::openai::{ChatCompletionChunk, ChatRequest};
@@ -36,6 +36,19 @@ struct Case {
 impl Case {
     fn input(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.folder.join(name)).ok()
+    }
+
+    /// Whether a file is an input, or comes out of one that is here.
+    fn accounts_for(&self, name: &str) -> bool {
+        let has = |input| self.folder.join(input).exists();
+        match name {
+            "openai_request.json" | "gemini_response.json" | "gemini_events.sse" => true,
+            "gemini_request.json" | "rejection.json" | "ignored.txt" => has("openai_request.json"),
+            "openai_response.json" => has("gemini_response.json"),
+            "openai_chunks.sse" => has("gemini_events.sse"),
+            "unfinished.txt" => has("gemini_response.json") || has("gemini_events.sse"),
+            _ => false,
+        }
     }
 
     /// Compares with the file of this name; none is expected where `actual` is none.
@@ -105,9 +118,7 @@ impl Case {
             let unfinished = outcome.as_ref().err().map(|error| format!("{error}\n"));
             let completion = outcome.ok().map(|completion| pretty(&completion));
             self.expect("openai_response.json", completion.as_deref());
-            if events.is_none() {
-                self.expect("unfinished.txt", unfinished.as_deref());
-            }
+            self.expect("unfinished.txt", unfinished.as_deref());
         }
         if let Some(events) = &events {
             let (chunks, unfinished) = chunks(
@@ -153,8 +164,9 @@ fn each_event(stream: &[u8], mut take: impl FnMut(GenerateContentResponse<'_>)) 
         };
         decoder.read_with(read).expect("a slice can be read");
         while decoder.advance() {
-            if let Frame::Data(data) = decoder.current() {
-                take(serde_json::from_slice(data).expect("an event"));
+            match decoder.current() {
+                Frame::Data(data) => take(serde_json::from_slice(data).expect("an event")),
+                Frame::Bare(_) => panic!("a case holds events only"),
             }
         }
     }
@@ -171,9 +183,17 @@ fn cases() -> Vec<Case> {
 #[test]
 fn every_case_comes_out_as_its_folder_says() {
     let cases = cases();
-    assert!(cases.len() >= 40, "the cases were not found");
+    assert!(cases.len() >= 80, "the cases were not found");
     for case in cases {
         eprintln!("case {}", case.folder.display());
         case.run();
+        for file in fs::read_dir(&case.folder).expect("a case") {
+            let name = file.expect("a file").file_name();
+            let name = name.to_string_lossy();
+            assert!(
+                case.accounts_for(&name),
+                "{name} is made from nothing in its folder"
+            );
+        }
     }
 }

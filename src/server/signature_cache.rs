@@ -1,10 +1,11 @@
 //! Thought signatures of calls that went out, for clients that drop them. Most
 //! do: without this memory Gemini 3 would refuse their next request.
 
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::discriminant;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 use serde_json::Value;
@@ -27,40 +28,61 @@ pub(super) struct SignatureCache {
 struct Inner {
     entries: LruCache<String, Entry>,
     bytes: usize,
+    /// Counts the accounts that signed in.
+    account: u64,
 }
 
-#[derive(Debug)]
 struct Entry {
     /// Of name and arguments: Google signed exactly these.
     call: u64,
+    account: u64,
     model: String,
     signature: String,
 }
 
 impl SignatureCache {
     pub(super) fn new() -> Self {
+        let entries = LruCache::new(MAX_CALLS);
         Self {
             inner: Mutex::new(Inner {
-                entries: LruCache::new(MAX_CALLS),
+                entries,
                 bytes: 0,
+                account: 0,
             }),
         }
     }
 
-    /// Another account's signatures are of no use.
-    pub(super) fn clear(&self) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.entries.clear();
-        inner.bytes = 0;
+    /// Another account has signed in: what was signed for the last one is foreign
+    /// from now on. It is not forgotten, so that clients who carry it are known, too.
+    pub(super) fn change_account(&self) {
+        self.inner().account += 1;
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Signatures are opaque, but no business of a log.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("model", &self.model)
+            .finish_non_exhaustive()
     }
 }
 
 impl Signatures for SignatureCache {
     fn recall(&self, call: &CallRecord<'_>) -> Recalled {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner();
+        let account = inner.account;
         match inner.entries.get(call.id) {
             None => Recalled::Unknown,
-            Some(entry) if entry.model == call.model && entry.call == hash(call) => {
+            Some(entry)
+                if entry.model == call.model
+                    && entry.account == account
+                    && entry.call == hash(call) =>
+            {
                 Recalled::Signature(entry.signature.clone())
             }
             Some(_) => Recalled::Foreign,
@@ -68,12 +90,13 @@ impl Signatures for SignatureCache {
     }
 
     fn remember(&self, call: &CallRecord<'_>, signature: &str) {
+        let mut inner = self.inner();
         let entry = Entry {
             call: hash(call),
+            account: inner.account,
             model: call.model.to_owned(),
             signature: signature.to_owned(),
         };
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.bytes += signature.len();
         if let Some((_, replaced)) = inner.entries.push(call.id.to_owned(), entry) {
             inner.bytes -= replaced.signature.len();
@@ -157,6 +180,14 @@ mod tests {
     }
 
     #[test]
+    fn another_accounts_signatures_are_foreign() {
+        let cache = SignatureCache::new();
+        cache.remember(&record("a", "{}", "m"), "sig");
+        cache.change_account();
+        assert_eq!(cache.recall(&record("a", "{}", "m")), Recalled::Foreign);
+    }
+
+    #[test]
     fn arguments_that_a_client_wrote_anew_are_still_the_same() {
         let cache = SignatureCache::new();
         cache.remember(&record("a", r#"{"city":"Zürich","n":1.0}"#, "m"), "sig");
@@ -175,7 +206,7 @@ mod tests {
         for id in 0..2 * MAX_CALLS.get() {
             cache.remember(&record(&id.to_string(), "{}", "m"), "s");
         }
-        let inner = cache.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = cache.inner();
         assert_eq!(
             (inner.entries.len(), inner.bytes),
             (MAX_CALLS.get(), MAX_CALLS.get())

@@ -70,6 +70,8 @@ struct Choice {
     call_ids: HashSet<String>,
     has_text: bool,
     has_call_in_pieces: bool,
+    /// Something came that chat completions have no place for, such as an image.
+    has_unshown: bool,
     finish_reason: Option<String>,
     finish_message: Option<String>,
 }
@@ -163,6 +165,7 @@ impl Reader {
                 if let Some(result) = &part.code_execution_result {
                     text(&format!("\n```\n{}\n```\n", &*result.output));
                 }
+                choice.has_unshown |= part.inline_data.is_some();
             }
         }
     }
@@ -230,10 +233,11 @@ impl Reader {
     }
 
     /// A whole answer cannot have been cut: a document that parses is complete.
-    /// Older models leave out the reason for a plain stop.
+    /// Answers without a reason are among those that Google's own SDKs are tested with.
     pub(super) fn presume_stopped(&mut self) {
         for choice in &mut self.choices {
-            if choice.finish_reason.is_none() && (choice.has_text || choice.calls > 0) {
+            let has_content = choice.has_text || choice.calls > 0;
+            if choice.finish_reason.is_none() && has_content && self.block_reason.is_none() {
                 choice.finish_reason = Some("STOP".to_owned());
             }
         }
@@ -258,11 +262,9 @@ impl Reader {
         if self.choices.is_empty() {
             return Err(Unfinished::CutShort);
         }
-        let finishes = self
-            .choices
-            .iter()
-            .map(Choice::finish)
-            .collect::<Result<_, _>>()?;
+        let is_blocked = self.block_reason.is_some();
+        let finishes = self.choices.iter().map(|choice| choice.finish(is_blocked));
+        let finishes = finishes.collect::<Result<_, _>>()?;
         Ok(Ending { finishes, usage })
     }
 }
@@ -273,15 +275,23 @@ impl Choice {
     }
 
     /// Gemini's reason in OpenAI's words. It says `STOP` even when it calls functions.
-    fn finish(&self) -> Result<Finish, Unfinished> {
+    fn finish(&self, is_blocked: bool) -> Result<Finish, Unfinished> {
         if self.has_call_in_pieces {
             return Err(Unfinished::CallInPieces);
         }
-        let Some(reason) = self.finish_reason.as_deref() else {
-            return Err(Unfinished::CutShort);
+        let reason = match self.finish_reason.as_deref() {
+            Some(reason) => reason,
+            None if is_blocked => "SAFETY",
+            None => return Err(Unfinished::CutShort),
         };
         let reason = match reason {
             _ if self.calls > 0 => FinishReason::ToolCalls,
+            "STOP" if self.has_unshown && !self.has_text => {
+                return Err(Self::empty(
+                    "STOP",
+                    Some("it holds an image, which is not passed on here"),
+                ));
+            }
             "STOP" => FinishReason::Stop,
             "MAX_TOKENS" | "CONTINUATION" => FinishReason::Length,
             "SAFETY"
@@ -297,17 +307,19 @@ impl Choice {
             | "ESCALATION" => FinishReason::ContentFilter,
             _ if self.has_text => FinishReason::Stop,
             // MALFORMED_FUNCTION_CALL and its kin: an answer with nothing in it.
-            reason => {
-                return Err(Unfinished::Empty {
-                    reason: reason.to_owned(),
-                    message: self.finish_message.clone(),
-                });
-            }
+            reason => return Err(Self::empty(reason, self.finish_message.as_deref())),
         };
         Ok(Finish {
             reason,
             refusal: None,
         })
+    }
+
+    fn empty(reason: &str, message: Option<&str>) -> Unfinished {
+        Unfinished::Empty {
+            reason: reason.to_owned(),
+            message: message.map(str::to_owned),
+        }
     }
 }
 
@@ -334,21 +346,22 @@ fn merge(known: &mut UsageMetadata, news: UsageMetadata) {
 /// OpenAI's completion tokens include the thoughts; Gemini's candidates tokens
 /// do not, unless the total shows that they do.
 fn usage(counts: &UsageMetadata) -> Usage {
+    let of = |count: Option<u64>| count.unwrap_or(0);
     let prompt =
-        counts.prompt_token_count.unwrap_or(0) + counts.tool_use_prompt_token_count.unwrap_or(0);
-    let candidates = counts.candidates_token_count.unwrap_or(0);
-    let thoughts = counts.thoughts_token_count.unwrap_or(0);
-    let includes_thoughts =
-        candidates >= thoughts && counts.total_token_count == Some(prompt + candidates);
+        of(counts.prompt_token_count).saturating_add(of(counts.tool_use_prompt_token_count));
+    let candidates = of(counts.candidates_token_count);
+    let thoughts = of(counts.thoughts_token_count);
+    let includes_thoughts = candidates >= thoughts
+        && counts.total_token_count == Some(prompt.saturating_add(candidates));
     let completion = if includes_thoughts {
         candidates
     } else {
-        candidates + thoughts
+        candidates.saturating_add(thoughts)
     };
     Usage {
         prompt_tokens: prompt,
         completion_tokens: completion,
-        total_tokens: prompt + completion,
+        total_tokens: prompt.saturating_add(completion),
         prompt_tokens_details: PromptTokensDetails {
             cached_tokens: counts.cached_content_token_count.unwrap_or(0),
             audio_tokens: 0,

@@ -1,0 +1,135 @@
+//! The content of a message as Gemini's parts.
+
+use super::{Rejection, media};
+use crate::wire::gemini::Part;
+use crate::wire::openai::{ContentPart, Message, MessageContent};
+
+/// The texts of a message that may hold nothing else, empty ones left out.
+pub(super) fn texts<'a>(
+    message: &'a Message<'a>,
+    position: usize,
+) -> Result<impl Iterator<Item = &'a str> + use<'a>, Rejection> {
+    let mut texts = Vec::new();
+    match &message.content {
+        None => {}
+        Some(MessageContent::Text(text)) => texts.push(&**text),
+        Some(MessageContent::Parts(parts)) => {
+            for (nth, part) in parts.iter().enumerate() {
+                match text_of(part) {
+                    Some(text) => texts.push(text),
+                    None => return Err(unknown_part(part, position, nth)),
+                }
+            }
+        }
+    }
+    Ok(texts.into_iter().filter(|text| !text.is_empty()))
+}
+
+fn text_of<'a>(part: &'a ContentPart<'a>) -> Option<&'a str> {
+    match part.kind.as_deref() {
+        Some("text" | "input_text" | "output_text") => Some(part.text.as_deref().unwrap_or("")),
+        Some("refusal") => Some(part.refusal.as_deref().unwrap_or("")),
+        _ => None,
+    }
+}
+
+pub(super) fn of_message<'a>(
+    message: &'a Message<'a>,
+    position: usize,
+) -> Result<Vec<Part<'a>>, Rejection> {
+    match &message.content {
+        None => Ok(Vec::new()),
+        Some(MessageContent::Text(text)) if text.is_empty() => Ok(Vec::new()),
+        Some(MessageContent::Text(text)) => Ok(vec![Part::text(&**text)]),
+        Some(MessageContent::Parts(parts)) => {
+            let mut converted = Vec::new();
+            for (nth, part) in parts.iter().enumerate() {
+                match text_of(part) {
+                    Some("") => {}
+                    Some(text) => converted.push(Part::text(text)),
+                    None => converted.push(media_part(part, position, nth)?),
+                }
+            }
+            Ok(converted)
+        }
+    }
+}
+
+fn media_part<'a>(
+    part: &'a ContentPart<'a>,
+    position: usize,
+    nth: usize,
+) -> Result<Part<'a>, Rejection> {
+    let param = format!("messages[{position}].content[{nth}]");
+    match part.kind.as_deref() {
+        Some("image_url") => {
+            let param = format!("{param}.image_url");
+            let Some(image) = &part.image_url else {
+                return Err(Rejection::missing(param));
+            };
+            if !media::is_data_url(&image.url) {
+                let message = "Only data: URLs are supported for images. Send the image itself as \
+                               data:image/png;base64,….";
+                return Err(Rejection::new("invalid_image_url", param, message));
+            }
+            media::inline(&image.url, &param)
+        }
+        Some("input_audio") => {
+            let audio = part.input_audio.as_ref();
+            let param = format!("{param}.input_audio.data");
+            let Some(data) = audio.and_then(|audio| audio.data.as_deref()) else {
+                return Err(Rejection::missing(param));
+            };
+            if media::is_data_url(data) {
+                return media::inline(data, &param);
+            }
+            let format = audio
+                .and_then(|audio| audio.format.as_deref())
+                .unwrap_or("wav");
+            media::inline_base64(format!("audio/{format}"), data, &param)
+        }
+        Some("file") => file_part(part, &param),
+        _ => Err(unknown_part(part, position, nth)),
+    }
+}
+
+/// A document, or anything else that has a type by its data URL or its name.
+fn file_part<'a>(part: &'a ContentPart<'a>, param: &str) -> Result<Part<'a>, Rejection> {
+    let file = part.file.as_ref();
+    let Some(data) = file.and_then(|file| file.file_data.as_deref()) else {
+        let message = "Files must be sent as file_data; there is no Files API here.";
+        return Err(Rejection::new(
+            "unsupported_value",
+            format!("{param}.file.file_id"),
+            message,
+        ));
+    };
+    let param = format!("{param}.file.file_data");
+    if media::is_data_url(data) {
+        return media::inline(data, &param);
+    }
+    let name = file
+        .and_then(|file| file.filename.as_deref())
+        .unwrap_or_default();
+    match media::type_of_name(name) {
+        Some(mime_type) => media::inline_base64(mime_type.to_owned(), data, &param),
+        None => {
+            let message = "The type of the file is not known. Send it as a data URL, \
+                           data:<type>;base64,<data>, or with a filename that tells it.";
+            Err(Rejection::new("invalid_value", param, message))
+        }
+    }
+}
+
+/// Leaving out what the user said would be worse than refusing it.
+fn unknown_part(part: &ContentPart<'_>, position: usize, nth: usize) -> Rejection {
+    let param = format!("messages[{position}].content[{nth}].type");
+    match part.kind.as_deref() {
+        Some(kind) => {
+            let message =
+                format!("Invalid value: '{kind}'. This content type is not supported here.");
+            Rejection::new("invalid_value", param, message)
+        }
+        None => Rejection::missing(param),
+    }
+}
