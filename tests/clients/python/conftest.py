@@ -1,7 +1,6 @@
 """Gives each check a world of its own, and its log if the check fails."""
 
 import os
-import socket
 
 import pytest
 from world import World
@@ -41,11 +40,3 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     if outcome.get_result().failed:
         item.failed = True
-
-
-@pytest.fixture
-def listener():
-    """A server that must not be connected to; `connections()` says how often it was."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.setblocking(False)
-        yield server

@@ -75,30 +75,3 @@ def test_29_an_unknown_model_route_or_method_is_named(client):
         client.get("/chat/completions", cast_to=object)
     assert raised.value.status_code == 405
     assert raised.value.response.headers["allow"] == "POST"
-
-
-def refused_image(client, url):
-    image = {"type": "image_url", "image_url": {"url": url}}
-    message = {"role": "user", "content": [{"type": "text", "text": "What is it?"}, image]}
-    with pytest.raises(openai.BadRequestError) as raised:
-        client.chat.completions.create(model=MODEL, messages=[message])
-    assert raised.value.code == "invalid_image_url"
-    assert raised.value.param == "messages[0].content[1].image_url"
-    return raised.value
-
-
-def test_35_an_image_on_this_machine_is_not_fetched(world, client, listener):
-    port = listener.getsockname()[1]
-    for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "127.1"):
-        refused_image(client, f"http://{host}:{port}/cat.png")
-    with pytest.raises(BlockingIOError):
-        listener.accept()
-    assert world.google.recorded() == []
-
-
-def test_35_an_image_of_the_metadata_service_is_not_fetched(world, client):
-    begun = time.monotonic()
-    refused_image(client, "http://169.254.169.254/latest/meta-data/")
-    # Refused, not tried: nobody answers there, and a try would last.
-    assert time.monotonic() - begun < 2
-    assert world.google.recorded() == []
