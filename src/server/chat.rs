@@ -57,7 +57,7 @@ pub(super) fn create(
     Ok(reply)
 }
 
-fn model(chat: &ChatRequest<'_>) -> Result<String, Rejection> {
+pub(super) fn model(chat: &ChatRequest<'_>) -> Result<String, Rejection> {
     let id = models::without_prefix(chat.model.as_deref().unwrap_or_default());
     if id.is_empty() {
         return Err(Rejection::missing("model"));

@@ -12,6 +12,7 @@ mod auth;
 mod body;
 mod chat;
 mod error;
+pub mod explain;
 mod models;
 mod page;
 pub mod redirect;
