@@ -22,4 +22,5 @@ mod proxy;
 mod running;
 
 mod chat;
+mod requests;
 
