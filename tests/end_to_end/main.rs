@@ -23,4 +23,7 @@ mod running;
 
 mod chat;
 mod requests;
+mod streaming;
+
+mod broken_streams;
 
