@@ -24,6 +24,8 @@ mod running;
 mod chat;
 mod requests;
 mod streaming;
+mod thought_signatures;
+mod tools;
 
 mod broken_streams;
 
