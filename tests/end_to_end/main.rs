@@ -27,5 +27,7 @@ mod streaming;
 mod thought_signatures;
 mod tools;
 
+mod surface;
+
 mod broken_streams;
 
