@@ -29,5 +29,8 @@ mod tools;
 
 mod surface;
 
+mod browser_login;
+mod terminal_login;
+
 mod broken_streams;
 
