@@ -30,7 +30,9 @@ mod tools;
 mod surface;
 
 mod browser_login;
+mod provisioning;
 mod terminal_login;
+mod tokens;
 
 mod broken_streams;
 
