@@ -34,5 +34,7 @@ mod provisioning;
 mod terminal_login;
 mod tokens;
 
+mod bad_requests;
 mod broken_streams;
+mod failures;
 
