@@ -38,3 +38,5 @@ mod bad_requests;
 mod broken_streams;
 mod failures;
 
+mod cli;
+mod demo;
