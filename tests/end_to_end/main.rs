@@ -40,3 +40,4 @@ mod failures;
 
 mod cli;
 mod demo;
+mod secrets;
