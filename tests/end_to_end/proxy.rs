@@ -39,6 +39,12 @@ impl Proxy {
         &self.running.stderr
     }
 
+    /// Ends it: its log, to the last line.
+    pub(crate) fn stop(mut self) -> String {
+        self.running.kill();
+        self.running.stderr.text()
+    }
+
     pub(crate) fn stdout(&self) -> &Transcript {
         &self.running.stdout
     }

@@ -66,6 +66,12 @@ impl Running {
         drop(self.child.stdin.take());
     }
 
+    /// Ends it, so that its transcripts are complete.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.end();
+    }
+
     /// Waits for its end.
     pub(crate) fn end(&mut self) -> ExitStatus {
         // Both pipes end when the process does.

@@ -294,9 +294,6 @@ fn a_token_file_that_is_not_ours_is_said_once_and_never_destroyed() {
             let message = error["message"].as_str().unwrap();
             assert!(message.contains("tokens.json"), "{content}: {message}");
         }
-        proxy.log().wait_for("nobody is signed in");
-        let log = proxy.log().text();
-        assert_eq!(log.matches("nobody is signed in").count(), 1, "{log}");
         assert_eq!(
             std::fs::read_to_string(home.path("tokens.json")).unwrap(),
             content
@@ -316,6 +313,8 @@ fn a_token_file_that_is_not_ours_is_said_once_and_never_destroyed() {
             content
         );
         proxy.chat(&question("Hi")).success();
+        let log = proxy.stop();
+        assert_eq!(log.matches("nobody is signed in").count(), 1, "{log}");
     }
 }
 
