@@ -123,6 +123,16 @@ fn a_new_account_is_onboarded() {
 }
 
 #[test]
+fn the_free_tier_is_asked_for_without_a_project() {
+    let simulator = Simulator::start().unwrap();
+    simulator.set_state(json!({"tier": "free-new"})).unwrap();
+    let home = Road::CodeAssist.home(&simulator);
+    let proxy = home.env("GOOGLE_CLOUD_PROJECT", "my-own").serve();
+    proxy.chat(&question("Hi")).success();
+    assert_eq!(projects(&simulator), [json!("stand-in-project")]);
+}
+
+#[test]
 fn an_onboarding_that_fails_says_why() {
     let simulator = Simulator::start().unwrap();
     simulator.set_state(json!({"tier": "free-new"})).unwrap();
