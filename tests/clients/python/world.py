@@ -53,8 +53,7 @@ class Google:
 
     def __init__(self, folder):
         self.folder = folder
-        self.process = start(["simulator", "--port", "0"], folder)
-        self.address = self.process.stdout.readline().strip()
+        self.process, self.address = start(["simulator", "--port", "0"], folder, {})
 
     def say(self, *items):
         """What to answer next, one item for a request."""
@@ -90,8 +89,7 @@ class Proxy:
         self.start()
 
     def start(self):
-        self.process = start(["serve"], self.google.folder, self.settings)
-        self.address = self.process.stdout.readline().strip()
+        self.process, self.address = start(["serve"], self.google.folder, self.settings)
 
     def stop(self):
         self.process.kill()
@@ -107,17 +105,22 @@ class Proxy:
         return (self.google.folder / "serve.log").read_text()
 
 
-def start(arguments, folder, settings={}):
-    """With no environment but its own; its log goes to a file."""
-    return subprocess.Popen(
-        [PROGRAM, *arguments],
-        cwd=folder,
-        env={"HOME": str(folder), "TMPDIR": str(folder), "NO_BROWSER": "1", **settings},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=open(folder / f"{arguments[0]}.log", "a"),
-        text=True,
-    )
+def start(arguments, folder, settings):
+    """With no environment but its own. The process, and the address it says first."""
+    log = folder / f"{arguments[0]}.log"
+    with log.open("a") as stderr:
+        process = subprocess.Popen(
+            [PROGRAM, *arguments],
+            cwd=folder,
+            env={"HOME": str(folder), "TMPDIR": str(folder), "NO_BROWSER": "1", **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+    address = process.stdout.readline().strip()
+    assert address, log.read_text()
+    return process, address
 
 
 def fetch(url, data=None):
