@@ -54,7 +54,10 @@ for (const stream of [false, true]) {
       const place = await output(agent(world, name, { outputType }), stream);
       assert.deepEqual(place, { city: "London" });
       const recorded = await world.google.recorded();
-      assert.deepEqual(recorded.map((one) => one.status), [200, 200]);
+      assert.deepEqual(
+        recorded.map((one) => one.status),
+        [200, 200],
+      );
       for (const request of await world.google.asked()) {
         const { responseMimeType } = request.generationConfig ?? {};
         assert.equal(responseMimeType, name === MODEL ? "application/json" : undefined);

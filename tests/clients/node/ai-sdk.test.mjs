@@ -75,12 +75,18 @@ test("15 a function without arguments is run", async (t) => {
   const { google, model } = await open(t);
   const clock = { inputSchema: z.object({}), execute: async () => "noon" };
   for (const ask of [generateText, streamText]) {
-    await google.say({ responses: [response([{ functionCall: { name: "clock" } }])] }, { text: "Noon." });
+    await google.say(
+      { responses: [response([{ functionCall: { name: "clock" } }])] },
+      { text: "Noon." },
+    );
     const tools = { clock: tool(clock) };
     const result = await ask({ model, prompt: "How late?", tools, stopWhen: stepCountIs(5) });
     assert.equal(await result.text, "Noon.");
     const [first] = await result.steps;
-    assert.deepEqual(first.toolResults.map((one) => one.output), ["noon"]);
+    assert.deepEqual(
+      first.toolResults.map((one) => one.output),
+      ["noon"],
+    );
   }
 });
 

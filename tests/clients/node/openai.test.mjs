@@ -113,7 +113,10 @@ for (const stream of [false, true]) {
     const runner = chat.runTools({ ...HI, tools, stream });
     assert.equal(await runner.finalContent(), "Done.");
     const recorded = await google.recorded();
-    assert.deepEqual(recorded.map((one) => one.status), [200, 200]);
+    assert.deepEqual(
+      recorded.map((one) => one.status),
+      [200, 200],
+    );
     const [, second] = await google.asked();
     assert.deepEqual(signatures(second), [SENTINEL, undefined]);
   });

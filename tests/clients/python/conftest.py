@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from world import World
 
 # Nothing here may speak to anyone but this machine.

@@ -1,6 +1,6 @@
 """OpenAI's SDK, major versions 3 and 2: plain answers and streams."""
 
-from world import MODEL, USAGE, call, response, text
+from world import MODEL, USAGE, call, response, signature, signatures, text
 
 HI = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]}
 WORDS = "Straße, 東京, 👩‍👩‍👧 and 🇪🇺: intact"
@@ -87,6 +87,22 @@ def test_10_two_parallel_calls_are_told_apart_by_the_helper(world, client):
     assert choice.finish_reason == "tool_calls"
 
 
+def test_14_after_a_restart_the_message_itself_brings_the_signature_back(world, client):
+    signed = signature("of the call")
+    paris = call("get_weather", {"city": "Paris"}, signed)
+    world.google.say({"responses": [response(paris)], "times": 2}, {"text": "Sunny.", "times": 2})
+    whole = client.chat.completions.create(**HI, tools=[WEATHER])
+    with client.chat.completions.stream(**HI, tools=[WEATHER]) as stream:
+        streamed = stream.get_final_completion()
+    world.proxy.restart()
+    for answer in (whole, streamed):
+        message = answer.choices[0].message
+        result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "sunny"}
+        messages = [*HI["messages"], message, result]
+        client.chat.completions.create(model=MODEL, messages=messages, tools=[WEATHER])
+        assert signatures(world.google.asked()[-1]) == [signed]
+
+
 def test_15_a_call_without_arguments_has_an_empty_object(world, client):
     nothing = {"functionCall": {"name": "get_weather"}}
     world.google.say({"responses": [response(nothing)], "times": 2})
@@ -118,7 +134,11 @@ def test_36_two_choices_stream_side_by_side(world, client):
     # The model of the stand-in has one candidate, as most have.
     world.google.tell("state", {"strict": {"parameters": False}})
     candidates = [
-        {"content": {"role": "model", "parts": [text(words)]}, "index": index, "finishReason": "STOP"}
+        {
+            "content": {"role": "model", "parts": [text(words)]},
+            "index": index,
+            "finishReason": "STOP",
+        }
         for index, words in enumerate(["heads", "tails"])
     ]
     world.google.say({"responses": [{"candidates": candidates, "usageMetadata": USAGE}]})

@@ -4,6 +4,7 @@ import time
 
 import openai
 import pytest
+
 from world import MODEL
 
 HI = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]}

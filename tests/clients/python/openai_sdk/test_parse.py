@@ -3,6 +3,7 @@
 import openai
 import pytest
 from pydantic import BaseModel
+
 from world import MODEL, response, text
 
 ASK = {"model": MODEL, "messages": [{"role": "user", "content": "Where is Ada?"}]}

@@ -2,6 +2,7 @@
 
 import openai
 import pytest
+
 from silence import ANSWER, ask_all
 from world import MODEL
 

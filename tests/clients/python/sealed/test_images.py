@@ -8,6 +8,7 @@ import threading
 
 import openai
 import pytest
+
 from world import MODEL, parts
 
 PUBLIC = "1.2.3.4"
@@ -94,7 +95,9 @@ INWARD = [
 
 @pytest.mark.parametrize("redirected", [False, True], ids=["directly", "by_redirect"])
 @pytest.mark.parametrize("url", INWARD)
-def test_35_an_inward_address_is_refused_without_a_connection(world, servers, look, url, redirected):
+def test_35_an_inward_address_is_refused_without_a_connection(
+    world, servers, look, url, redirected
+):
     with pytest.raises(openai.BadRequestError) as raised:
         look(f"http://{PUBLIC}/to/{url}" if redirected else url)
     assert raised.value.code == "invalid_image_url"

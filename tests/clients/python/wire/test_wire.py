@@ -5,6 +5,7 @@ import json
 import subprocess
 
 import pytest
+
 from silence import ANSWER, ask_all
 from world import MODEL, parts
 
@@ -59,7 +60,10 @@ def chat(world, messages, **more):
 
 
 def called(*ids):
-    calls = [{"id": id, "type": "function", "function": {"name": "find", "arguments": "{}"}} for id in ids]
+    calls = [
+        {"id": id, "type": "function", "function": {"name": "find", "arguments": "{}"}}
+        for id in ids
+    ]
     return {"role": "assistant", "content": None, "tool_calls": calls}
 
 
@@ -105,7 +109,7 @@ def test_33_odd_histories_are_answered(world, messages):
     contents = chat(world, messages)
     roles = [turn["role"] for turn in contents]
     assert roles[0] == roles[-1] == "user"
-    assert all(before != after for before, after in zip(roles, roles[1:]))
+    assert all(before != after for before, after in zip(roles, roles[1:], strict=False))
 
 
 def comments(base_url):

@@ -5,6 +5,7 @@ import openai
 import pytest
 from instructor import Mode
 from pydantic import BaseModel
+
 from world import MODEL
 
 

@@ -4,6 +4,7 @@ import re
 
 import litellm
 import pytest
+
 from world import MODEL, USAGE, call, response, signature, signatures, text
 
 litellm.suppress_debug_info = True

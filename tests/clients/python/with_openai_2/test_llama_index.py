@@ -6,6 +6,7 @@ import pytest
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai_like import OpenAILike
+
 from world import MODEL, call, response, signature, signatures
 
 ASK = [ChatMessage(role="user", content="Where is Ada?")]

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import yaml
+
 from world import MODEL, call, parts, response, signature, signatures
 
 FUNCTIONS = "def find(who: str) -> str:\n    return f'{who} is in London'\n"

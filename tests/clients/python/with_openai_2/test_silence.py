@@ -2,12 +2,12 @@
 
 import instructor
 import litellm
-import llm
 import openai
 import pytest
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai_like import OpenAILike
 from llm.default_plugins.openai_models import Chat
+
 from silence import ANSWER, ask_all
 from world import MODEL
 

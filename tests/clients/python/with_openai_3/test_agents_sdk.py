@@ -13,6 +13,7 @@ from agents import (
     set_tracing_disabled,
 )
 from pydantic import BaseModel
+
 from world import MODEL, MODEL_2, call, parts, response, signature, signatures
 
 set_tracing_disabled(True)

@@ -8,7 +8,8 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
-from world import MODEL, USAGE, call, parts, response, signature, signatures, text
+
+from world import MODEL, SENTINEL, USAGE, call, parts, response, signature, signatures, text
 
 
 @pytest.fixture
@@ -58,8 +59,24 @@ def test_12_the_agent_loop_brings_the_thought_signature_back(world, chat, stream
     assert result["functionResponse"]["response"] == {"output": "sunny in Rome"}
 
 
+def test_14_a_restart_between_turns_leaves_the_sentinel(world, chat):
+    @tool
+    def restart() -> str:
+        """Restarts the proxy."""
+        world.proxy.restart()
+        return "done"
+
+    world.google.say({"calls": [{"name": "restart"}]}, {"text": "Restarted."})
+    state = create_agent(chat, [restart]).invoke({"messages": [("user", "Restart!")]})
+    assert state["messages"][-1].content == "Restarted."
+    assert [one["status"] for one in world.google.recorded()] == [200, 200]
+    assert signatures(world.google.asked()[1]) == [SENTINEL]
+
+
 def test_15_a_function_without_arguments_is_run(world, chat):
-    world.google.say({"responses": [response({"functionCall": {"name": "get_time"}})]}, {"text": "Noon."})
+    world.google.say(
+        {"responses": [response({"functionCall": {"name": "get_time"}})]}, {"text": "Noon."}
+    )
     state = create_agent(chat, [get_time]).invoke({"messages": [("user", "How late is it?")]})
     assert [message.type for message in state["messages"]] == ["human", "ai", "tool", "ai"]
     assert state["messages"][2].content == "noon"

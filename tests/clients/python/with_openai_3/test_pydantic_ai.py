@@ -8,6 +8,7 @@ from pydantic_ai import Agent
 from pydantic_ai.exceptions import ContentFilterError
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
+
 from world import MODEL, MODEL_2, USAGE, call, response, signature, signatures, text
 
 BLOCKED = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}
@@ -55,7 +56,9 @@ def test_12_the_agent_loop_brings_the_thought_signature_back(world, model):
 
 
 def test_15_a_function_without_arguments_is_run(world, model):
-    world.google.say({"responses": [response({"functionCall": {"name": "get_time"}})]}, {"text": "Noon."})
+    world.google.say(
+        {"responses": [response({"functionCall": {"name": "get_time"}})]}, {"text": "Noon."}
+    )
     agent = Agent(model)
     asked = []
 

@@ -9,6 +9,7 @@ from langchain_openai import ChatOpenAI
 from pydantic_ai import Agent
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
+
 from silence import ANSWER, ask_all
 from world import MODEL
 
