@@ -274,6 +274,11 @@ impl<'a> Conversation<'a, '_> {
     }
 }
 
+/// A system instruction to which something is still to be added.
+pub(super) fn no_instruction<'a>() -> Content<'a> {
+    content("user", Vec::new())
+}
+
 fn content<'a>(role: &'static str, parts: Vec<Part<'a>>) -> Content<'a> {
     Content {
         role: Some(role.into()),
@@ -289,15 +294,21 @@ fn calls<'a>(message: &'a Message<'a>, at: usize) -> Result<Vec<GivenCall<'a>>, 
             let param = format!("messages[{at}].tool_calls[{nth}].function.name");
             return Err(Rejection::missing(param));
         };
-        let given = call
-            .function
-            .as_ref()
-            .and_then(|function| function.arguments.as_ref());
+        let args = match &call.custom {
+            Some(custom) => wrapped("input", custom.input.as_deref().unwrap_or_default()),
+            None => arguments(
+                call.function
+                    .as_ref()
+                    .and_then(|call| call.arguments.as_ref()),
+            ),
+        };
+        let (id, carried) = signatures::split_id(call.id.as_deref().unwrap_or_default());
+        let carried = signatures::carried(call).or(carried);
         calls.push(GivenCall {
-            id: call.id.as_deref().unwrap_or_default(),
+            id,
             name,
-            args: arguments(given),
-            carried: signatures::carried(call),
+            args,
+            carried,
         });
     }
     if let Some(function) = &message.function_call
@@ -315,8 +326,15 @@ fn calls<'a>(message: &'a Message<'a>, at: usize) -> Result<Vec<GivenCall<'a>>, 
 }
 
 fn called_name<'a>(call: &'a ToolCall<'a>) -> Option<&'a str> {
-    let name = call.function.as_ref()?.name.as_deref();
-    name.filter(|name| !name.is_empty())
+    let function = call
+        .function
+        .as_ref()
+        .and_then(|function| function.name.as_deref());
+    let custom = call
+        .custom
+        .as_ref()
+        .and_then(|custom| custom.name.as_deref());
+    function.or(custom).filter(|name| !name.is_empty())
 }
 
 fn has_call(message: &Message<'_>, key: &str) -> bool {
@@ -330,7 +348,7 @@ fn has_call(message: &Message<'_>, key: &str) -> bool {
             .iter()
             .flatten()
             .any(|call| match call.id.as_deref() {
-                Some(id) if !id.is_empty() => id == key,
+                Some(id) if !id.is_empty() => signatures::split_id(id).0 == key,
                 _ => called_name(call) == Some(key),
             })
 }
@@ -355,7 +373,7 @@ fn results<'a>(messages: &'a [Message<'a>]) -> HashMap<&'a str, VecDeque<usize>>
 /// Old function messages name the function, not the call.
 fn result_id<'a>(message: &'a Message<'a>) -> &'a str {
     let id = message.tool_call_id.as_deref().or(message.name.as_deref());
-    id.unwrap_or_default()
+    signatures::split_id(id.unwrap_or_default()).0
 }
 
 /// The text of a tool's result, and what else it holds.

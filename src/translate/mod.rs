@@ -6,6 +6,10 @@
 //! [`said::Reader`], into [`said::Said`]: whole or in pieces it is the same
 //! sequence, which `response` gathers and `stream` passes on.
 
+mod citations;
+mod fence;
+mod form;
+mod logprobs;
 mod media;
 mod messages;
 mod notes;
@@ -18,7 +22,9 @@ mod signatures;
 mod stream;
 mod thinking;
 mod tools;
+mod usage;
 
+pub use form::Form;
 pub use notes::{Note, Notes};
 pub use request::{Translated, request};
 pub use response::response;

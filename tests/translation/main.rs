@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gemini_proxy::translate::said::Reader;
-use gemini_proxy::translate::{self, Names, NoSignatures, Stamp, StreamTranslator};
+use gemini_proxy::translate::{self, Form, NoSignatures, Stamp, StreamTranslator};
 use gemini_proxy::wire::gemini::GenerateContentResponse;
 use gemini_proxy::wire::openai::{ChatCompletionChunk, ChatRequest};
 use gemini_proxy::wire::sse::{Decoder, Frame};
@@ -73,8 +73,7 @@ impl Case {
             request.is_some() || response.is_some() || events.is_some(),
             "nothing goes in"
         );
-        let mut names = Names::default();
-        let mut one_call_only = false;
+        let mut form = Form::default();
         let mut model = "gemini-3.5-flash".to_owned();
         let mut include_usage = false;
         if let Some(request) = &request {
@@ -88,8 +87,7 @@ impl Case {
             let translated = translate::request(&chat, &model, &NoSignatures);
             let (gemini, ignored, rejection) = match translated {
                 Ok(translated) => {
-                    names = translated.names;
-                    one_call_only = translated.one_call_only;
+                    form = translated.form;
                     let notes = translated.notes.iter();
                     let ignored: String = notes
                         .map(|note| format!("{}: {}\n", note.field, note.reason))
@@ -107,17 +105,11 @@ impl Case {
             self.expect("rejection.json", rejection.as_deref());
         }
         let stamp = stamp(&model);
-        let reader = || {
-            Reader::new(
-                stamp.clone(),
-                names.clone(),
-                one_call_only,
-                Arc::new(NoSignatures),
-            )
-        };
+        let reader = || Reader::new(stamp.clone(), form.clone(), Arc::new(NoSignatures));
         if let Some(response) = &response {
             let answer = serde_json::from_str(response).expect("an answer");
-            let outcome = translate::response(answer, reader(), &stamp);
+            let mut reader = reader();
+            let outcome = translate::response(answer, &mut reader);
             let unfinished = outcome.as_ref().err().map(|error| format!("{error}\n"));
             let completion = outcome.ok().map(|completion| pretty(&completion));
             self.expect("openai_response.json", completion.as_deref());
