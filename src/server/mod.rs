@@ -90,8 +90,9 @@ impl Service {
         if let Some(reply) = cors::preflight(&self.cors_origins, request) {
             return Ok(reply);
         }
-        // Only loopback is served without a key, so these are a browser's tricks.
-        if self.api_keys.is_empty() {
+        // Only loopback is served without a key, so these are a browser's tricks. The
+        // login itself tells a person who comes by another name what to do instead.
+        if self.api_keys.is_empty() && *route != Route::AuthLogin {
             browser::check(request, &self.cors_origins, &self.host)?;
         }
         if !route.allows(&request.method) {
