@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Read, Write};
 use crate::cli::CliError;
 use crate::config::Config;
 use crate::server::explain::{Explanation, explain};
-use crate::server::transport::listener::Limits;
+use crate::server::transport::listener::MAX_BODY_BYTES;
 
 /// The request goes to stdout, so that other programs can read it; all that is
 /// said about it to stderr.
@@ -35,7 +35,7 @@ fn given() -> Result<Vec<u8>, CliError> {
     if stdin.is_terminal() {
         eprintln!("Type or paste the body of a chat completion request, then Ctrl-D.");
     }
-    let limit = Limits::default().max_body_bytes;
+    let limit = MAX_BODY_BYTES;
     let mut body = Vec::new();
     let read = stdin.take(limit + 1).read_to_end(&mut body);
     match read.map_err(CliError::Input)? as u64 {

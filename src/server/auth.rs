@@ -182,7 +182,7 @@ struct LogoutBody {
 pub(super) fn logout(service: &Service, request: &Request) -> Result<Reply, ApiError> {
     if is_foreign(request) {
         let message = "Another site's page may not sign you out.";
-        return Err(ApiError::invalid(403, "cross_site_request", message));
+        return Err(ApiError::invalid(403, "origin_not_allowed", message));
     }
     let outcome = service.account.sign_out();
     let outcome = outcome.map_err(|error| ApiError::account(&error, &service.sign_in_page))?;

@@ -94,6 +94,11 @@ impl ApiError {
         Self::invalid(401, "invalid_api_key", message).header("www-authenticate", "Bearer")
     }
 
+    pub(super) fn too_large(limit: u64) -> Self {
+        let message = format!("The body is larger than the {limit} bytes that this proxy accepts.");
+        Self::invalid(413, "request_too_large", message)
+    }
+
     pub(super) fn overloaded() -> Self {
         let message = "This proxy is serving as many requests as it may. Please try again in 1s.";
         Self::server(503, "slow_down", message).retry_after(Duration::from_secs(1))
