@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::OauthClient;
 use crate::oauth::AccessToken;
+use crate::oauth::token_endpoint::expires_at_ms;
 use crate::secret::Secret;
+use crate::wire::google_oauth::TokenResponse;
 
 /// What a sign-in gave us, and what we have learned since.
 #[derive(Debug, Clone)]
@@ -22,6 +24,19 @@ pub struct Credentials {
     /// Whom Google gave these tokens to: a refresh token is bound to its client.
     /// `None`: the client that is configured.
     pub client: Option<OauthClient>,
+}
+
+impl Credentials {
+    /// After a renewal. A refresh token comes along only if it was rotated.
+    pub(super) fn with(self, answer: TokenResponse) -> Self {
+        Self {
+            expires_at_ms: expires_at_ms(&answer),
+            access_token: AccessToken::new(answer.access_token),
+            refresh_token: answer.refresh_token.unwrap_or(self.refresh_token),
+            scope: answer.scope.or(self.scope),
+            ..self
+        }
+    }
 }
 
 /// The project the account works in.

@@ -189,12 +189,16 @@ impl Account {
         self.sign_ins.denied(error, description, state)
     }
 
-    /// Takes over what another program obtained; see [`import::read`]. A project
-    /// that comes with it is taken as it is.
+    /// Takes over what another program obtained; see [`import::read`]. Whoever is
+    /// signed in stays so until Google has renewed it. A project that comes with it
+    /// is taken as it is.
     pub fn import(&self, path: &Path) -> Result<SignedIn, AccountError> {
-        self.tokens.adopt(import::read(path)?)?;
-        self.tokens.learn_email()?;
-        Ok(self.signed_in(self.ready()?))
+        let renewed = self.tokens.renewed(import::read(path)?);
+        let credentials = renewed.map_err(|error| ImportError::NotRenewed {
+            path: path.to_owned(),
+            error,
+        })?;
+        self.welcome(credentials)
     }
 
     pub fn sign_out(&self) -> Result<SignOut, AccountError> {
@@ -505,6 +509,25 @@ mod tests {
         assert_eq!(imported.project, "peers");
         assert_eq!(imported.email.as_deref(), Some("me@example.com"));
         assert_eq!(scene.google.requests().len(), 2);
+    }
+
+    #[test]
+    fn an_import_that_cannot_be_renewed_leaves_the_sign_in_that_was_there() {
+        let dead = r#"{"error":"invalid_grant"}"#;
+        for (status, answer) in [(400, dead), (503, "<html>")] {
+            let mut answers = signing_in();
+            answers.push(Answer::json(200, LICENSED));
+            answers.push(Answer::json(status, answer));
+            let scene = Scene::new(answers);
+            let account = scene.process(None);
+            scene.sign_in(&account).unwrap();
+            let file = scene.folder.path().join("peer.json");
+            std::fs::write(&file, r#"{"refresh_token":"1//dead"}"#).unwrap();
+            let error = account.import(&file).unwrap_err();
+            assert!(error.to_string().contains("nothing has changed"), "{error}");
+            let status = scene.process(None).status();
+            assert_eq!(status.email.as_deref(), Some("me@example.com"));
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::config::{Config, Endpoints, OauthClient};
 use crate::http::Http;
 use crate::oauth::credentials::{Assignment, Credentials};
 use crate::oauth::store::{CredentialStore, Stored};
-use crate::oauth::token_endpoint::{self, PATIENCE};
+use crate::oauth::token_endpoint::{self, PATIENCE, TokenEndpointError};
 use crate::oauth::token_source::renewal::Urgency;
 use crate::oauth::token_source::state::State;
 use crate::oauth::{AccessToken, AuthError, SignedOut, userinfo};
@@ -175,20 +175,29 @@ impl TokenSource {
         owner: &Credentials,
         assignment: Option<Assignment>,
     ) -> Result<(), AuthError> {
-        self.amend(owner, |credentials| credentials.assignment = assignment)
+        let _turn = self.turn();
+        let _lock = self.store.lock(LOCK_PATIENCE);
+        let mut amended = self.current_state().credentials()?.clone();
+        if amended.refresh_token == owner.refresh_token {
+            amended.assignment = assignment;
+            self.save(
+                &amended,
+                "the project will be asked for again after a restart",
+            );
+        }
+        Ok(())
     }
 
-    /// Asks Google whose account this is, where that is not known yet.
-    pub fn learn_email(&self) -> Result<(), AuthError> {
-        let owner = self.credentials()?;
-        if owner.email.is_some() {
-            return Ok(());
+    /// Tries credentials that another program obtained, before they take anyone's
+    /// place: with a new access token, and the address of the account.
+    pub fn renewed(&self, untried: Credentials) -> Result<Credentials, TokenEndpointError> {
+        let answer = self.ask_for_tokens(&untried)?;
+        let mut renewed = untried.with(answer);
+        if renewed.email.is_none() {
+            let url = &self.endpoints.userinfo;
+            renewed.email = userinfo::email(&self.http, url, &renewed.access_token);
         }
-        let url = &self.endpoints.userinfo;
-        match userinfo::email(&self.http, url, &owner.access_token) {
-            None => Ok(()),
-            email => self.amend(&owner, |credentials| credentials.email = email),
-        }
+        Ok(renewed)
     }
 
     /// Memory keeps what cannot be written: one copy is better than none.
@@ -216,25 +225,6 @@ impl TokenSource {
                 SignOut::Forgotten
             }
         }
-    }
-
-    fn amend(
-        &self,
-        owner: &Credentials,
-        change: impl FnOnce(&mut Credentials),
-    ) -> Result<(), AuthError> {
-        let _turn = self.turn();
-        let _lock = self.store.lock(LOCK_PATIENCE);
-        let mut amended = self.current_state().credentials()?.clone();
-        if amended.refresh_token != owner.refresh_token {
-            return Ok(());
-        }
-        change(&mut amended);
-        self.save(
-            &amended,
-            "what was learned of the account will be asked again after a restart",
-        );
-        Ok(())
     }
 
     fn turn(&self) -> MutexGuard<'_, ()> {

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::oauth::credentials::Credentials;
 use crate::oauth::store::{StoreLock, Stored};
-use crate::oauth::token_endpoint::{TokenEndpoint, TokenEndpointError, expires_at_ms};
+use crate::oauth::token_endpoint::{TokenEndpoint, TokenEndpointError};
 use crate::oauth::token_source::state::Failure;
 use crate::oauth::token_source::{LOCK_PATIENCE, TokenSource};
-use crate::oauth::{AccessToken, AuthError, SignedOut};
+use crate::oauth::{AuthError, SignedOut};
 use crate::wire::google_oauth::TokenResponse;
 
 /// After an early renewal has failed, the old token serves this long before the
@@ -107,7 +107,7 @@ impl TokenSource {
         Err(self.forget(refusal.to_string()))
     }
 
-    fn ask_for_tokens(
+    pub(super) fn ask_for_tokens(
         &self,
         credentials: &Credentials,
     ) -> Result<TokenResponse, TokenEndpointError> {
@@ -127,13 +127,7 @@ impl TokenSource {
     /// Saves before anyone uses the new token: a refresh token that was rotated
     /// has killed the old one.
     fn keep(&self, old: Credentials, answer: TokenResponse) -> Credentials {
-        let renewed = Credentials {
-            expires_at_ms: expires_at_ms(&answer),
-            access_token: AccessToken::new(answer.access_token),
-            refresh_token: answer.refresh_token.unwrap_or(old.refresh_token),
-            scope: answer.scope.or(old.scope),
-            ..old
-        };
+        let renewed = old.with(answer);
         self.save(
             &renewed,
             "the renewed access token will not survive a restart",
