@@ -50,8 +50,10 @@ pub struct Assignment {
     pub configured: Option<String>,
 }
 
-/// The token file, field by field.
+/// The token file, field by field. One with other fields is another program's,
+/// which would miss what a renewal does not write.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     access_token: Option<Secret>,

@@ -300,7 +300,8 @@ fn sync_folder(folder: &Path) {
 fn parse(content: &[u8]) -> Result<Stored, String> {
     let record: Record = serde_json::from_slice(content).map_err(|error| {
         format!(
-            "is broken or not ours (line {}, column {})",
+            "is broken or another program's (line {}, column {}); `gemini-proxy login --import` \
+             takes over other programs' sign-ins",
             error.line(),
             error.column()
         )
@@ -468,6 +469,11 @@ pub(super) mod tests {
             assert!(!unusable(content).contains("secret"), "{content}");
         }
         assert!(unusable(&" ".repeat(100_000)).contains("broken"));
+        // gcloud's, the Gemini CLI's
+        for field in ["\"type\": \"authorized_user\"", "\"id_token\": \"eyJ\""] {
+            let content = format!("{{\"refresh_token\": \"1//secret\", {field}}}");
+            assert!(unusable(&content).contains("login --import"), "{content}");
+        }
     }
 
     #[test]
