@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::args::Flags;
 use crate::config::{Config, Endpoints, OauthClient, Outbound, UpstreamKind};
@@ -48,10 +48,7 @@ pub fn read(
         upstream: settings.upstream(flags, gemini_api_key.is_some())?,
         gemini_api_key,
         project: settings.project()?,
-        token_store: settings
-            .text("TOKEN_STORE_PATH")?
-            .unwrap_or("./tokens.json".into())
-            .into(),
+        token_store: settings.token_store()?,
         user_agent: settings.header("CODE_ASSIST_USER_AGENT")?,
         endpoints: settings.endpoints()?,
         oauth_client: settings.oauth_client()?,
@@ -176,6 +173,20 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
             }
             project => Ok(project),
         }
+    }
+
+    fn token_store(&self) -> Result<PathBuf, BadSetting> {
+        let name = "TOKEN_STORE_PATH";
+        let path = self.text(name)?.unwrap_or("./tokens.json".into());
+        if path.starts_with('~') {
+            let problem = format!("'{path}': only a shell knows what ~ is; write the whole path");
+            return Err(BadSetting::new(name, problem));
+        }
+        if path.ends_with('/') || Path::new(&path).is_dir() {
+            let problem = format!("'{path}' is a folder; name a file in it");
+            return Err(BadSetting::new(name, problem));
+        }
+        Ok(path.into())
     }
 
     fn endpoints(&self) -> Result<Endpoints, BadSetting> {
@@ -328,6 +339,9 @@ mod tests {
             ("CODE_ASSIST_USER_AGENT", "ü"),
             ("GOOGLE_OAUTH_CLIENT_ID", "alone"),
             ("SSL_CERT_FILE", "/nowhere/at/all.pem"),
+            ("TOKEN_STORE_PATH", "/"),
+            ("TOKEN_STORE_PATH", "new-folder/"),
+            ("TOKEN_STORE_PATH", "~/tokens.json"),
         ] {
             let message = with(&[(name, value)]).unwrap_err().to_string();
             assert!(

@@ -94,6 +94,18 @@ impl CredentialStore {
         self.save_identified(credentials).map(|_| ())
     }
 
+    /// Whether it can be saved, before anybody goes to the trouble of a sign-in.
+    pub fn check_writable(&self) -> Result<(), StoreError> {
+        let _lock = match self.lock(Duration::ZERO) {
+            // Whoever has it is saving.
+            StoreLock::Busy => return Ok(()),
+            lock => lock,
+        };
+        self.create_new()
+            .and_then(|_| fs::remove_file(self.sibling(NEW)))
+            .map_err(|error| self.failed("write", error))
+    }
+
     /// Does nothing if there is no file.
     pub fn remove(&self) -> Result<(), StoreError> {
         for file in [self.sibling(NEW), self.target()] {
@@ -474,6 +486,18 @@ pub(super) mod tests {
             let content = format!("{{\"refresh_token\": \"1//secret\", {field}}}");
             assert!(unusable(&content).contains("login --import"), "{content}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_found_out_before_there_is_anything_to_save() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CredentialStore::new(folder.path().join("tokens.json"));
+        store.check_writable().unwrap();
+        assert!(!store.sibling(NEW).exists());
+        fs::write(store.path(), "a file").unwrap();
+        let below = CredentialStore::new(store.path().join("tokens.json"));
+        let error = below.check_writable().unwrap_err().to_string();
+        assert!(error.starts_with("cannot write the token file"), "{error}");
     }
 
     #[test]

@@ -153,8 +153,10 @@ impl Account {
         Ok(self.signed_in(ready))
     }
 
-    /// Where the user's browser is to go; it comes back to `redirect_uri`.
+    /// Where the user's browser is to go; it comes back to `redirect_uri`. Fails at
+    /// once if what it brings could not be saved.
     pub fn begin_sign_in(&self, redirect_uri: String) -> Result<Started, AccountError> {
+        self.tokens.check_writable()?;
         Ok(self.sign_ins.begin(redirect_uri)?)
     }
 

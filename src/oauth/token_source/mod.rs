@@ -137,6 +137,11 @@ impl TokenSource {
         }
     }
 
+    /// Whether the credentials of a new sign-in could be saved.
+    pub fn check_writable(&self) -> Result<(), AuthError> {
+        Ok(self.store.check_writable()?)
+    }
+
     /// Saves the credentials of a new sign-in. A file that is not ours is set
     /// aside first.
     pub fn adopt(&self, credentials: Credentials) -> Result<(), AuthError> {
