@@ -270,15 +270,26 @@ impl From<AccountRefusal> for OnboardingError {
 }
 
 /// What `loadCodeAssist` said about the account explains more than a bare
-/// refusal to enrol it.
+/// refusal to enrol it. That this client is not served at all explains even one
+/// that seems to be about the project.
 fn with_reasons(error: OnboardingError, account: &LoadCodeAssistResponse) -> OnboardingError {
-    match error {
-        OnboardingError::Refused(AccountRefusal::Declined { .. })
-            if !account.ineligible_tiers.is_empty() =>
-        {
-            AccountRefusal::ineligible(&account.ineligible_tiers).into()
-        }
-        error => error,
+    use AccountRefusal::{
+        Declined, DoubtfulProject, MissingRole, UnknownProject, UnsupportedClient,
+    };
+    let OnboardingError::Refused(refusal) = &error else {
+        return error;
+    };
+    if account.ineligible_tiers.is_empty() {
+        return error;
+    }
+    let reasons = AccountRefusal::ineligible(&account.ineligible_tiers);
+    match (refusal, &reasons) {
+        (Declined { .. }, _)
+        | (
+            DoubtfulProject { .. } | MissingRole { .. } | UnknownProject { .. },
+            UnsupportedClient { .. },
+        ) => reasons.into(),
+        _ => error,
     }
 }
 
@@ -472,13 +483,31 @@ mod tests {
     fn a_refused_enrolment_is_explained_by_the_reasons_google_gave_before() {
         let account = r#"{"ineligibleTiers":[
             {"reasonCode":"UNSUPPORTED_CLIENT","reasonMessage":"This client is gone."}]}"#;
+        for (status, said) in [
+            (409, "No."),
+            (400, "Request contains an invalid argument."),
+            (403, "The caller does not have permission"),
+        ] {
+            let refusal = serde_json::json!({ "error": { "message": said } });
+            let google = FakeGoogle::start(vec![
+                Answer::json(200, account),
+                Answer::json(status, refusal.to_string()),
+            ]);
+            let error = run(&google, Some("acme")).unwrap_err().to_string();
+            assert!(error.contains("This client is gone."), "{error}");
+            assert!(error.contains("https://aistudio.google.com/apikey"));
+        }
+    }
+
+    #[test]
+    fn a_tier_that_is_not_offered_does_not_hide_a_wrong_project() {
+        let account = r#"{"ineligibleTiers":[{"reasonCode":"UNSUPPORTED_LOCATION"}]}"#;
         let google = FakeGoogle::start(vec![
             Answer::json(200, account),
-            Answer::json(409, r#"{"error":{"message":"No."}}"#),
+            error(403, "CONSUMER_INVALID"),
         ]);
         let error = run(&google, Some("acme")).unwrap_err().to_string();
-        assert!(error.contains("This client is gone."), "{error}");
-        assert!(error.contains("https://aistudio.google.com/apikey"));
+        assert!(error.contains("set GOOGLE_CLOUD_PROJECT"), "{error}");
     }
 
     #[test]
