@@ -2,6 +2,7 @@
 
 mod args;
 mod demo;
+mod dotenv;
 mod logger;
 mod login;
 mod logout;
@@ -92,7 +93,7 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), Cli
         }
         _ => {}
     }
-    load_dotenv()?;
+    dotenv::load()?;
     logger::start();
     let variables = |name: &str| std::env::var_os(name);
     if let Command::Simulator = command {
@@ -107,19 +108,5 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), Cli
         Command::Logout => logout::run(&config),
         Command::Status => status::run(&config),
         _ => serve::run(&config),
-    }
-}
-
-/// `.env` of the working directory, and of no other. What is set already stays.
-fn load_dotenv() -> Result<(), CliError> {
-    match dotenvy::from_path(".env") {
-        Ok(()) => Ok(()),
-        Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(dotenvy::Error::Io(error)) => Err(CliError::Dotenv(error.to_string())),
-        // The line itself may hold a secret.
-        Err(dotenvy::Error::LineParse(_, position)) => Err(CliError::Dotenv(format!(
-            "a line cannot be understood, at its character {position}; expected NAME=value"
-        ))),
-        Err(_) => Err(CliError::Dotenv("cannot be understood".into())),
     }
 }
