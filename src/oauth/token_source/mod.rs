@@ -196,7 +196,7 @@ impl TokenSource {
     /// Tries credentials that another program obtained, before they take anyone's
     /// place: with a new access token, and the address of the account.
     pub fn renewed(&self, untried: Credentials) -> Result<Credentials, TokenEndpointError> {
-        let answer = self.ask_for_tokens(&untried)?;
+        let answer = self.ask_for_tokens(&self.http, &untried)?;
         let mut renewed = untried.with(answer);
         if renewed.email.is_none() {
             let url = &self.endpoints.userinfo;
@@ -219,12 +219,7 @@ impl TokenSource {
     fn revoke(&self, credentials: &Credentials) -> SignOut {
         let url = &self.endpoints.revoke;
         match token_endpoint::revoke(&self.http, url, &credentials.refresh_token) {
-            // 400: the token is dead already.
-            Ok(200..300 | 400) => SignOut::Revoked,
-            Ok(status) => {
-                log::warn!("Google answered HTTP {status} to the end of the sign-in");
-                SignOut::Forgotten
-            }
+            Ok(()) => SignOut::Revoked,
             Err(error) => {
                 log::warn!("cannot tell Google of the end of the sign-in: {error}");
                 SignOut::Forgotten
