@@ -46,6 +46,11 @@ pub enum CliError {
     Account(#[from] AccountError),
     #[error("no sign-in within {minutes} minutes; run `gemini-proxy login` again")]
     LoginTimedOut { minutes: u64 },
+    #[error(
+        "standard input has ended and no code was pasted; run `gemini-proxy login --no-browser` in \
+         a terminal, or pipe the code into it"
+    )]
+    NothingPasted,
     #[error("the demo needs a temporary folder: {0}")]
     DemoFolder(std::io::Error),
     #[error("cannot write to standard output: {0}")]

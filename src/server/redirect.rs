@@ -12,37 +12,47 @@ use crate::upstream::account::{Account, AccountError, SignedIn};
 
 pub struct RedirectService<F> {
     account: Arc<Account>,
-    done: Arc<F>,
+    tell: Arc<F>,
+}
+
+/// What becomes of a redirect.
+#[derive(Debug)]
+pub enum Redirect {
+    /// Google is being asked, which may take minutes.
+    Arrived,
+    /// The browser has its page.
+    Done(Result<SignedIn, AccountError>),
 }
 
 impl<F> RedirectService<F>
 where
-    F: Fn(Result<SignedIn, AccountError>) + Send + Sync + 'static,
+    F: Fn(Redirect) + Send + Sync + 'static,
 {
-    /// `done` gets the outcome of each redirect, when the browser has its page.
-    pub fn new(account: Arc<Account>, done: F) -> Self {
+    /// `tell` hears of each redirect twice.
+    pub fn new(account: Arc<Account>, tell: F) -> Self {
         Self {
             account,
-            done: Arc::new(done),
+            tell: Arc::new(tell),
         }
     }
 }
 
 impl<F> Handler for RedirectService<F>
 where
-    F: Fn(Result<SignedIn, AccountError>) + Send + Sync + 'static,
+    F: Fn(Redirect) + Send + Sync + 'static,
 {
     fn answer(&self, request: &mut Request) -> Reply {
         // Browsers ask for /favicon.ico, too.
         if request.path != "/auth/callback" {
             return nothing_here(404);
         }
+        (self.tell)(Redirect::Arrived);
         let outcome = auth::finish(&self.account, request);
         let page = auth::page_of(&outcome, None);
         let source = PageThen {
             html: page.html(),
             outcome: Some(outcome),
-            done: self.done.clone(),
+            tell: self.tell.clone(),
         };
         Reply::Stream {
             headers: page.headers(),
@@ -55,17 +65,17 @@ where
     }
 }
 
-/// The page, and then the news of it: the process may end as soon as `done` is
-/// told, and the page must not be lost. It is told when the writer drops this.
-struct PageThen<F: Fn(Result<SignedIn, AccountError>)> {
+/// The page, and then the news of it: the process may end as soon as it is told,
+/// and the page must not be lost. It is told when the writer drops this.
+struct PageThen<F: Fn(Redirect)> {
     html: String,
     outcome: Option<Result<SignedIn, AccountError>>,
-    done: Arc<F>,
+    tell: Arc<F>,
 }
 
 impl<F> Source for PageThen<F>
 where
-    F: Fn(Result<SignedIn, AccountError>) + Send + Sync,
+    F: Fn(Redirect) + Send + Sync,
 {
     fn fill(&mut self, out: &mut Vec<u8>) -> More {
         out.extend_from_slice(self.html.as_bytes());
@@ -75,10 +85,10 @@ where
     fn broken(&self, _: &mut Vec<u8>) {}
 }
 
-impl<F: Fn(Result<SignedIn, AccountError>)> Drop for PageThen<F> {
+impl<F: Fn(Redirect)> Drop for PageThen<F> {
     fn drop(&mut self) {
         if let Some(outcome) = self.outcome.take() {
-            (self.done)(outcome);
+            (self.tell)(Redirect::Done(outcome));
         }
     }
 }

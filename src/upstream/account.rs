@@ -168,8 +168,8 @@ impl Account {
     }
 
     /// The user pasted a bare code for the sign-in that [`Self::begin_sign_in`]
-    /// started with `state`. After [`SignInError::CodeRefused`] another code may
-    /// be pasted.
+    /// started with `state`. After [`SignInError::PastedCodeRefused`] another code
+    /// may be pasted.
     pub fn finish_with_pasted_code(
         &self,
         code: &str,
