@@ -39,8 +39,11 @@
 //!    writes and flushes them.
 //!
 //! Step 6 is one chain of calls, pulled from the client's end. There is no
-//! channel and no second thread: a slow client slows Google, and a client who
-//! leaves ends the request to Google, because everything is dropped.
+//! channel and no second thread: a slow client slows Google. While Google is
+//! silent the wait is cut into slices, and a [`http::Pulse`] is asked between
+//! them: it sends the client a sign of life when one is due. A write that fails
+//! shows that the client has left; then everything is dropped, and with it the
+//! request to Google.
 //!
 //! # Errors
 //!

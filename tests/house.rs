@@ -47,7 +47,7 @@ const FLOORS: &[(&str, &[&str])] = &[
 
 /// Words, and where alone they may stand.
 const KEEPERS: &[(&str, &[&str])] = &[
-    ("ureq", &["http.rs", "cli/logger.rs"]),
+    ("ureq", &["http/", "cli/logger.rs"]),
     ("tiny_http", &["server/transport/"]),
     ("httparse", &["simulator/"]),
     ("std::env::var", &["cli/"]),

@@ -41,7 +41,7 @@ pub(super) fn service(
     config: &Config,
     account: Arc<Account>,
     address: SocketAddr,
-) -> Result<Service, CliError> {
+) -> Result<Arc<Service>, CliError> {
     let http = Http::new(&config.outbound)?;
     let upstream = match (config.upstream, &config.gemini_api_key) {
         (UpstreamKind::CodeAssist, _) => {

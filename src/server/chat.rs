@@ -5,18 +5,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Service;
 use super::body;
-use super::error::{ApiError, SignInPage};
+use super::error::ApiError;
+use crate::http::Pulse;
 use crate::models;
 use crate::server::transport::exchange::Request;
-use crate::server::transport::writer::{More, Reply, Source};
+use crate::server::transport::writer::{Heartbeat, More, Refused, Reply, Source};
 use crate::translate::said::Reader;
-use crate::translate::{self, Rejection, Stamp, StreamTranslator, Translated};
-use crate::upstream::{EventStream, UpstreamError};
+use crate::translate::{self, Rejection, Stamp, StreamTranslator};
+use crate::upstream::{EventStream, Question, UpstreamError};
 use crate::wire::openai::{ChatCompletionChunk, ChatRequest};
 
 /// Answers whole or in events, as the body's `stream` says.
 pub(super) fn create(
-    service: &Service,
+    service: &Arc<Service>,
     request: &mut Request,
     id: &str,
 ) -> Result<Reply, ApiError> {
@@ -24,15 +25,36 @@ pub(super) fn create(
     let chat: ChatRequest<'_> = body::parse(&body)?;
     let stamp = stamp(model(&chat)?)?;
     let translated = translate::request(&chat, &stamp.model, &*service.signatures)?;
-    if chat.stream == Some(true) {
+    let question = Question::new(&stamp.model, &translated.request);
+    let question = question.map_err(|_| ApiError::internal())?;
+    let ignored = ignored_header(&translated.ignored);
+    let reader = Reader::new(
+        stamp.clone(),
+        translated.names,
+        translated.one_call_only,
+        service.signatures.clone(),
+    );
+    let mut reply = if chat.stream == Some(true) {
         let include_usage = chat
             .stream_options
             .as_ref()
             .and_then(|options| options.include_usage);
-        stream(service, translated, stamp, include_usage == Some(true), id)
+        let translator = StreamTranslator::new(reader, include_usage == Some(true));
+        stream(ChatStream {
+            service: service.clone(),
+            question,
+            translator,
+            id: id.to_owned(),
+            events: None,
+            first: None,
+        })
     } else {
-        whole(service, translated, &stamp)
+        whole(service, &question, reader, &stamp)?
+    };
+    for (name, value) in ignored {
+        reply.add_header(name, value);
     }
+    Ok(reply)
 }
 
 fn model(chat: &ChatRequest<'_>) -> Result<String, Rejection> {
@@ -53,74 +75,34 @@ fn stamp(model: String) -> Result<Stamp, ApiError> {
     Ok(Stamp::new(now.as_secs(), model, seed))
 }
 
-fn whole(service: &Service, translated: Translated<'_>, stamp: &Stamp) -> Result<Reply, ApiError> {
+fn whole(
+    service: &Service,
+    question: &Question,
+    reader: Reader,
+    stamp: &Stamp,
+) -> Result<Reply, ApiError> {
     let fails = |error| ApiError::upstream(error, &stamp.model, &service.sign_in_page);
     let answer = service
         .upstream
-        .generate(&stamp.model, &translated.request)
+        .generate(question, &Pulse::none())
         .map_err(fails)?;
-    let ignored = ignored_header(&translated.ignored);
-    let reader = reader(service, translated, stamp);
     let completion = translate::response(answer.read().map_err(fails)?, reader, stamp)?;
-    let mut reply = super::json(200, &completion);
-    for (name, value) in ignored {
-        reply.add_header(name, value);
-    }
-    Ok(reply)
+    Ok(super::json(200, &completion))
 }
 
-fn stream(
-    service: &Service,
-    translated: Translated<'_>,
-    stamp: Stamp,
-    include_usage: bool,
-    id: &str,
-) -> Result<Reply, ApiError> {
-    let fails = |error| ApiError::upstream(error, &stamp.model, &service.sign_in_page);
-    let events = service
-        .upstream
-        .stream(&stamp.model, &translated.request)
-        .map_err(fails)?;
-    let mut headers = ignored_header(&translated.ignored);
-    let reader = reader(service, translated, &stamp);
-    let translator = StreamTranslator::new(reader, include_usage);
-    let mut stream = ChatStream {
-        events,
-        translator,
-        id: id.to_owned(),
-        model: stamp.model,
-        first: None,
-        sign_in_page: service.sign_in_page.clone(),
-    };
-    // Until the first chunk is here an error can still have its own status.
-    let mut chunks = Vec::new();
-    let outcome = stream.pull(&mut chunks);
-    match outcome {
-        Err(error) if chunks.is_empty() => return Err(error),
-        outcome => stream.first = Some((chunks, outcome)),
-    }
-    headers.extend([
+fn stream(source: ChatStream) -> Reply {
+    let headers = vec![
         (
             "content-type",
             "text/event-stream; charset=utf-8".to_owned(),
         ),
         ("cache-control", "no-cache".to_owned()),
         ("x-accel-buffering", "no".to_owned()),
-    ]);
-    Ok(Reply::Stream {
+    ];
+    Reply::Stream {
         headers,
-        source: Box::new(stream),
-    })
-}
-
-fn reader(service: &Service, translated: Translated<'_>, stamp: &Stamp) -> Reader {
-    let signatures = service.signatures.clone();
-    Reader::new(
-        stamp.clone(),
-        translated.names,
-        translated.one_call_only,
-        signatures,
-    )
+        source: Box::new(source),
+    }
 }
 
 /// Says which fields of the request had no effect.
@@ -132,30 +114,35 @@ fn ignored_header(ignored: &[&'static str]) -> Vec<(&'static str, String)> {
 /// Pulled from the client's end: a slow client slows Google. When a write finds
 /// that the client has left, this is dropped, which ends the request to Google.
 struct ChatStream {
-    events: EventStream,
+    service: Arc<Service>,
+    question: Question,
     translator: StreamTranslator,
     /// Of the request, for the log.
     id: String,
-    model: String,
-    sign_in_page: Arc<SignInPage>,
+    /// Once Google has accepted the question.
+    events: Option<EventStream>,
     /// What was pulled before the answer began.
     first: Option<(Vec<u8>, Result<More, ApiError>)>,
 }
 
 impl ChatStream {
     /// Waits for at least one chunk, and adds all that can be had without waiting again.
-    fn pull(&mut self, out: &mut Vec<u8>) -> Result<More, ApiError> {
+    fn pull(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> Result<More, ApiError> {
         let Self {
-            events,
+            service,
+            question,
             translator,
-            model,
-            sign_in_page,
+            events,
             ..
         } = self;
-        let fails = |error: UpstreamError| ApiError::upstream(error, model, sign_in_page);
+        let fails = |error| ApiError::upstream(error, &question.model, &service.sign_in_page);
+        let events = match events {
+            Some(events) => events,
+            None => events.insert(service.upstream.stream(question, pulse).map_err(fails)?),
+        };
         loop {
             let next = if out.is_empty() {
-                match events.next_event() {
+                match events.next_event(pulse) {
                     // Google has said everything; how its connection ends is of no matter.
                     Err(UpstreamError::Http(_)) if translator.is_finished() => None,
                     next => next.map_err(fails)?,
@@ -176,25 +163,43 @@ impl ChatStream {
             }
         }
     }
+
+    fn refused(&self, error: ApiError) -> Refused {
+        log::info!("{} {}", self.id, error.for_log());
+        let mut event = Vec::new();
+        error.write_event(&mut event);
+        let mut reply = error.into_reply();
+        reply.add_header("x-request-id", self.id.clone());
+        Refused { reply, event }
+    }
 }
 
 impl Source for ChatStream {
-    fn fill(&mut self, out: &mut Vec<u8>) -> More {
+    /// Until the first chunk is here an error can still have its own status.
+    fn begin(&mut self, pulse: &Pulse) -> Result<(), Refused> {
+        let mut chunks = Vec::new();
+        match self.pull(&mut chunks, pulse) {
+            Err(error) if chunks.is_empty() => Err(self.refused(error)),
+            outcome => {
+                self.first = Some((chunks, outcome));
+                Ok(())
+            }
+        }
+    }
+
+    fn fill(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> More {
         let outcome = match self.first.take() {
             Some((chunks, outcome)) => {
                 out.extend_from_slice(&chunks);
                 outcome
             }
-            None => self.pull(out),
+            None => self.pull(out, pulse),
         };
         match outcome {
             Ok(More::Yes) => More::Yes,
             Ok(More::No) => {
-                log::info!(
-                    "{} stream complete, {} tokens",
-                    self.id,
-                    self.translator.usage().total_tokens
-                );
+                let tokens = self.translator.usage().total_tokens;
+                log::info!("{} stream complete, {tokens} tokens", self.id);
                 More::No
             }
             Err(error) => {
@@ -205,12 +210,14 @@ impl Source for ChatStream {
         }
     }
 
-    fn broken(&self, out: &mut Vec<u8>) {
-        log::error!(
-            "{} stream panicked; the line before this says where",
-            self.id
-        );
-        ApiError::internal().write_event(out);
+    fn heartbeat(&self) -> Heartbeat {
+        // A comment: anything else would be taken for a chunk by some clients.
+        Box::new(|out| out.extend_from_slice(b": keep-alive\n\n"))
+    }
+
+    fn broken(&self) -> Refused {
+        log::error!("{} panicked; the line before this says where", self.id);
+        self.refused(ApiError::internal())
     }
 }
 

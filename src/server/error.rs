@@ -315,6 +315,8 @@ impl From<HttpError> for ApiError {
             HttpError::BrokenOff { .. } => (502, "upstream_stream_error"),
             HttpError::Unreachable { .. } => (502, "upstream_error"),
             HttpError::TooLong { .. } => (502, "upstream_invalid_response"),
+            // Nobody is there to read this.
+            HttpError::GaveUp(_) => (502, "upstream_error"),
         };
         Self::server(status, code, format!("{error}."))
     }

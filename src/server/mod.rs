@@ -47,7 +47,7 @@ pub struct Service {
     api_keys: Vec<Secret>,
     signatures: Arc<SignatureCache>,
     offered: OfferedModels,
-    sign_in_page: Arc<SignInPage>,
+    sign_in_page: SignInPage,
     /// Where it listens.
     address: SocketAddr,
 }
@@ -58,22 +58,27 @@ impl Service {
         upstream: Upstream,
         account: Arc<Account>,
         address: SocketAddr,
-    ) -> Self {
-        Self {
+    ) -> Arc<Self> {
+        Arc::new(Self {
             upstream,
             kind: config.upstream,
             account,
             api_keys: config.api_keys.clone(),
             signatures: Arc::new(SignatureCache::new()),
             offered: OfferedModels::default(),
-            sign_in_page: Arc::new(SignInPage {
+            sign_in_page: SignInPage {
                 base_url: base_url(address),
-            }),
+            },
             address,
-        }
+        })
     }
 
-    fn route(&self, route: &Route, request: &mut Request, id: &str) -> Result<Reply, ApiError> {
+    fn route(
+        self: &Arc<Self>,
+        route: &Route,
+        request: &mut Request,
+        id: &str,
+    ) -> Result<Reply, ApiError> {
         if !route.allows(&request.method) {
             let message = format!(
                 "{} is not allowed here; use {}.",
@@ -107,7 +112,7 @@ impl Service {
     }
 }
 
-impl Handler for Service {
+impl Handler for Arc<Service> {
     fn answer(&self, request: &mut Request) -> Reply {
         let begun = Instant::now();
         let id = request_id();
@@ -123,11 +128,16 @@ impl Handler for Service {
             log::info!("{id} {}", error.for_log());
             error.into_reply()
         });
-        log::info!(
-            "{id} {method} {path} {} {} ms",
-            reply.status(),
-            begun.elapsed().as_millis()
-        );
+        match &reply {
+            Reply::Whole { status, .. } => {
+                log::info!(
+                    "{id} {method} {path} {status} {} ms",
+                    begun.elapsed().as_millis()
+                );
+            }
+            // It is not decided yet what becomes of it.
+            Reply::Stream { .. } => log::info!("{id} {method} {path} stream"),
+        }
         reply.add_header("x-request-id", id);
         reply
     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::auth;
 use super::page::{Mood, Page};
+use crate::http::Pulse;
 use crate::server::transport::exchange::Request;
 use crate::server::transport::listener::{Handler, Refusal};
-use crate::server::transport::writer::{More, Reply, Source};
+use crate::server::transport::writer::{More, Refused, Reply, Source};
 use crate::upstream::account::{Account, AccountError, SignedIn};
 
 pub struct RedirectService<F> {
@@ -77,12 +78,17 @@ impl<F> Source for PageThen<F>
 where
     F: Fn(Redirect) + Send + Sync,
 {
-    fn fill(&mut self, out: &mut Vec<u8>) -> More {
+    fn fill(&mut self, out: &mut Vec<u8>, _: &Pulse) -> More {
         out.extend_from_slice(self.html.as_bytes());
         More::No
     }
 
-    fn broken(&self, _: &mut Vec<u8>) {}
+    fn broken(&self) -> Refused {
+        Refused {
+            reply: nothing_here(500),
+            event: Vec::new(),
+        }
+    }
 }
 
 impl<F: Fn(Redirect)> Drop for PageThen<F> {

@@ -2,7 +2,7 @@
 //! OpenAI's. Pure: no socket, no file, no clock, no dice; ids and times come in
 //! as a [`Stamp`], remembered signatures through [`Signatures`].
 //!
-//! A request is one function, [`request`]. An answer is read once, by
+//! A request is one function, [`request()`]. An answer is read once, by
 //! [`said::Reader`], into [`said::Said`]: whole or in pieces it is the same
 //! sequence, which `response` gathers and `stream` passes on.
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::account::{Account, Ready};
 use super::event_stream::{Answer, EventStream, Wrapping};
+use super::question::Question;
 use super::{LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, UpstreamError, checked};
 use crate::config::Config;
-use crate::http::{Http, Request, Response};
+use crate::http::{Http, Pulse, Request, Response};
 use crate::models;
-use crate::wire::code_assist::{GenerateRequest, QuotaRequest, QuotaResponse};
-use crate::wire::gemini::GenerateContentRequest;
+use crate::wire::code_assist::{Envelope, QuotaRequest, QuotaResponse};
 
 /// The one version of this API.
 pub(super) const VERSION: &str = "v1internal";
@@ -33,12 +33,8 @@ impl CodeAssist {
     }
 
     /// `:generateContent`
-    pub fn generate(
-        &self,
-        model: &str,
-        request: &GenerateContentRequest<'_>,
-    ) -> Result<Answer, UpstreamError> {
-        let response = self.ask("generateContent", model, request)?;
+    pub fn generate(&self, question: &Question, pulse: &Pulse) -> Result<Answer, UpstreamError> {
+        let response = self.ask("generateContent", question, pulse)?;
         Ok(Answer::new(
             response.bytes(MAX_ANSWER_BYTES)?,
             Wrapping::Enveloped,
@@ -46,27 +42,26 @@ impl CodeAssist {
     }
 
     /// `:streamGenerateContent`
-    pub fn stream(
-        &self,
-        model: &str,
-        request: &GenerateContentRequest<'_>,
-    ) -> Result<EventStream, UpstreamError> {
-        let response = self.ask("streamGenerateContent?alt=sse", model, request)?;
+    pub fn stream(&self, question: &Question, pulse: &Pulse) -> Result<EventStream, UpstreamError> {
+        let response = self.ask("streamGenerateContent?alt=sse", question, pulse)?;
         Ok(EventStream::new(response.into_body(), Wrapping::Enveloped))
     }
 
     /// The models that have a quota: the only list that this service gives.
     pub fn models(&self) -> Result<Vec<OfferedModel>, UpstreamError> {
-        let response = self.post(
-            &self.http.with_patience(LIST_PATIENCE),
-            "retrieveUserQuota",
-            "gemini",
-            |ready| {
-                serde_json::to_vec(&QuotaRequest {
-                    project: &ready.project,
-                })
-            },
-        )?;
+        let http = self.http.with_patience(LIST_PATIENCE);
+        let pulse = Pulse::none();
+        let call = Call {
+            http: &http,
+            method: "retrieveUserQuota",
+            model: "gemini",
+            pulse: &pulse,
+        };
+        let response = self.post(call, |ready| {
+            serde_json::to_vec(&QuotaRequest {
+                project: &ready.project,
+            })
+        })?;
         let answer = response.bytes(MAX_ANSWER_BYTES)?;
         let quota: QuotaResponse =
             serde_json::from_slice(&answer).map_err(|error| UpstreamError::garbled(&error))?;
@@ -85,36 +80,40 @@ impl CodeAssist {
     fn ask(
         &self,
         method: &str,
-        model: &str,
-        request: &GenerateContentRequest<'_>,
+        question: &Question,
+        pulse: &Pulse,
     ) -> Result<Response, UpstreamError> {
+        let model = models::code_assist_id(&question.model);
         let prompt_id = prompt_id();
-        let model = models::code_assist_id(model);
-        self.post(&self.http, method, model, |ready| {
-            serde_json::to_vec(&GenerateRequest {
+        let call = Call {
+            http: &self.http,
+            method,
+            model,
+            pulse,
+        };
+        self.post(call, |ready| {
+            let envelope = Envelope {
                 model,
                 project: &ready.project,
                 user_prompt_id: &prompt_id,
-                request,
-            })
+            };
+            envelope.around(&question.json)
         })
     }
 
     /// A 401 means that the token died early: one new token, one more try.
     fn post(
         &self,
-        http: &Http,
-        method: &str,
-        model: &str,
+        call: Call<'_>,
         body: impl Fn(&Ready) -> serde_json::Result<Vec<u8>>,
     ) -> Result<Response, UpstreamError> {
         let ready = self.account.ready()?;
-        let response = self.send(http, method, model, &ready, &body)?;
+        let response = self.send(call, &ready, &body)?;
         match response.status() {
             401 => {
                 self.account.discard(&ready.token);
                 let renewed = self.account.ready()?;
-                checked(self.send(http, method, model, &renewed, &body)?)
+                checked(self.send(call, &renewed, &body)?)
             }
             // Its licence or its project may have changed: ask again next time.
             403 => {
@@ -127,30 +126,39 @@ impl CodeAssist {
 
     fn send(
         &self,
-        http: &Http,
-        method: &str,
-        model: &str,
+        call: Call<'_>,
         ready: &Ready,
         body: impl Fn(&Ready) -> serde_json::Result<Vec<u8>>,
     ) -> Result<Response, UpstreamError> {
         let body = body(ready).map_err(UpstreamError::unwritable)?;
-        let url = format!("{}/{VERSION}:{method}", self.base);
-        let authorization = format!("Bearer {}", ready.token.reveal());
-        let user_agent = self
-            .user_agent
-            .clone()
-            .unwrap_or_else(|| default_user_agent(model));
+        let url = format!("{}/{VERSION}:{}", self.base, call.method);
+        let authorization = ready.token.bearer();
+        let user_agent = match &self.user_agent {
+            Some(user_agent) => user_agent.clone(),
+            None => default_user_agent(call.model),
+        };
         let headers = [
             ("authorization", authorization.as_str()),
             ("content-type", "application/json"),
             ("user-agent", user_agent.as_str()),
         ];
-        Ok(http.send(Request {
+        let request = Request {
             url: &url,
             headers: &headers,
             body: Some(&body),
-        })?)
+        };
+        Ok(call.http.send_while(request, call.pulse)?)
     }
+}
+
+/// One call of a method of the service's.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    http: &'a Http,
+    method: &'a str,
+    /// For the User-Agent.
+    model: &'a str,
+    pulse: &'a Pulse,
 }
 
 /// The Gemini CLI's form for programs that embed it, with our own name in it.

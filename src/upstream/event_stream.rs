@@ -1,7 +1,7 @@
 //! The body of an answer: a stream of Gemini's events, or one whole answer.
 
 use super::{GoogleError, UpstreamError};
-use crate::http;
+use crate::http::{self, Pulse};
 use crate::wire::code_assist;
 use crate::wire::gemini::GenerateContentResponse;
 use crate::wire::sse::{Decoder, Frame};
@@ -40,14 +40,19 @@ impl EventStream {
         }
     }
 
-    /// Waits for the next event; `None` at the end. The body is read to its very
+    /// Waits for the next event; `None` at the end. `pulse` is asked meanwhile. The body is read to its very
     /// end, so that the connection can be used again.
-    pub fn next_event(&mut self) -> Result<Option<GenerateContentResponse<'_>>, UpstreamError> {
+    pub fn next_event(
+        &mut self,
+        pulse: &Pulse,
+    ) -> Result<Option<GenerateContentResponse<'_>>, UpstreamError> {
         while !self.advance() {
             if self.ended {
                 return Ok(None);
             }
-            let count = self.decoder.read_with(|piece| self.body.read(piece))?;
+            let count = self
+                .decoder
+                .read_with(|piece| self.body.read_while(piece, pulse))?;
             self.ended = count == 0;
             if self.decoder.held() > MAX_EVENT_BYTES {
                 let detail = format!("an event of more than {MAX_EVENT_BYTES} bytes");

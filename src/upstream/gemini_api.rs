@@ -4,11 +4,12 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::event_stream::{Answer, EventStream, Wrapping};
+use super::question::Question;
 use super::{LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, UpstreamError, checked};
 use crate::config::Config;
-use crate::http::{Http, Request, Response};
+use crate::http::{Http, Pulse, Request, Response};
 use crate::secret::Secret;
-use crate::wire::gemini::{GenerateContentRequest, ListModelsResponse};
+use crate::wire::gemini::ListModelsResponse;
 
 /// A model id is one segment of a path.
 const NOT_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -37,12 +38,8 @@ impl GeminiApi {
     }
 
     /// `:generateContent`
-    pub fn generate(
-        &self,
-        model: &str,
-        request: &GenerateContentRequest<'_>,
-    ) -> Result<Answer, UpstreamError> {
-        let response = self.post(&self.url(model, "generateContent"), request)?;
+    pub fn generate(&self, question: &Question, pulse: &Pulse) -> Result<Answer, UpstreamError> {
+        let response = self.ask("generateContent", question, pulse)?;
         Ok(Answer::new(
             response.bytes(MAX_ANSWER_BYTES)?,
             Wrapping::Plain,
@@ -50,12 +47,8 @@ impl GeminiApi {
     }
 
     /// `:streamGenerateContent`
-    pub fn stream(
-        &self,
-        model: &str,
-        request: &GenerateContentRequest<'_>,
-    ) -> Result<EventStream, UpstreamError> {
-        let response = self.post(&self.url(model, "streamGenerateContent?alt=sse"), request)?;
+    pub fn stream(&self, question: &Question, pulse: &Pulse) -> Result<EventStream, UpstreamError> {
+        let response = self.ask("streamGenerateContent?alt=sse", question, pulse)?;
         Ok(EventStream::new(response.into_body(), Wrapping::Plain))
     }
 
@@ -97,26 +90,24 @@ impl GeminiApi {
         Ok(offered)
     }
 
-    fn url(&self, model: &str, method: &str) -> String {
-        let model = utf8_percent_encode(model, NOT_IN_SEGMENT);
-        format!("{}/v1beta/models/{model}:{method}", self.base)
-    }
-
-    fn post(
+    fn ask(
         &self,
-        url: &str,
-        request: &GenerateContentRequest<'_>,
+        method: &str,
+        question: &Question,
+        pulse: &Pulse,
     ) -> Result<Response, UpstreamError> {
-        let body = serde_json::to_vec(request).map_err(UpstreamError::unwritable)?;
+        let model = utf8_percent_encode(&question.model, NOT_IN_SEGMENT);
+        let url = format!("{}/v1beta/models/{model}:{method}", self.base);
         // Never in the address, where logs would keep it.
         let headers = [
             ("x-goog-api-key", self.key.reveal()),
             ("content-type", "application/json"),
         ];
-        checked(self.http.send(Request {
-            url,
+        let request = Request {
+            url: &url,
             headers: &headers,
-            body: Some(&body),
-        })?)
+            body: Some(&question.json),
+        };
+        checked(self.http.send_while(request, pulse)?)
     }
 }

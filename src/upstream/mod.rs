@@ -6,6 +6,7 @@ mod event_stream;
 mod gemini_api;
 mod google_error;
 pub mod onboarding;
+mod question;
 pub mod refusal;
 mod verdict;
 
@@ -13,12 +14,12 @@ pub use code_assist::CodeAssist;
 pub use event_stream::{Answer, EventStream};
 pub use gemini_api::GeminiApi;
 pub use google_error::{GoogleError, Link};
+pub use question::Question;
 pub use verdict::Verdict;
 
 use std::time::Duration;
 
-use crate::http::{HttpError, Response};
-use crate::wire::gemini::GenerateContentRequest;
+use crate::http::{HttpError, Pulse, Response};
 
 /// A whole answer may hold images.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
@@ -37,27 +38,19 @@ pub enum Upstream {
 }
 
 impl Upstream {
-    /// Asks for a whole answer.
-    pub fn generate(
-        &self,
-        model: &str,
-        request: &GenerateContentRequest<'_>,
-    ) -> Result<Answer, UpstreamError> {
+    /// Asks for a whole answer. `pulse` is asked meanwhile whether anyone waits for it.
+    pub fn generate(&self, question: &Question, pulse: &Pulse) -> Result<Answer, UpstreamError> {
         match self {
-            Self::CodeAssist(service) => service.generate(model, request),
-            Self::GeminiApi(service) => service.generate(model, request),
+            Self::CodeAssist(service) => service.generate(question, pulse),
+            Self::GeminiApi(service) => service.generate(question, pulse),
         }
     }
 
     /// Asks for an answer in events; returns when Google has accepted the request.
-    pub fn stream(
-        &self,
-        model: &str,
-        request: &GenerateContentRequest<'_>,
-    ) -> Result<EventStream, UpstreamError> {
+    pub fn stream(&self, question: &Question, pulse: &Pulse) -> Result<EventStream, UpstreamError> {
         match self {
-            Self::CodeAssist(service) => service.stream(model, request),
-            Self::GeminiApi(service) => service.stream(model, request),
+            Self::CodeAssist(service) => service.stream(question, pulse),
+            Self::GeminiApi(service) => service.stream(question, pulse),
         }
     }
 

@@ -5,15 +5,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire::{Json, gemini};
 
-/// Around `generateContent` and `streamGenerateContent`. The odd spellings are
-/// the service's own.
+/// Around `generateContent` and `streamGenerateContent`: beside these stands
+/// `request`. The odd spellings are the service's own.
 #[derive(Debug, Serialize)]
-pub struct GenerateRequest<'a> {
+pub struct Envelope<'a> {
     /// Without `models/`.
     pub model: &'a str,
     pub project: &'a str,
     pub user_prompt_id: &'a str,
-    pub request: &'a gemini::GenerateContentRequest<'a>,
+}
+
+impl Envelope<'_> {
+    /// The whole body around a request that is JSON already, and may be megabytes.
+    pub fn around(&self, request: &[u8]) -> serde_json::Result<Vec<u8>> {
+        let mut body = Vec::with_capacity(request.len() + 256);
+        serde_json::to_writer(&mut body, self)?;
+        body.pop();
+        body.extend_from_slice(b",\"request\":");
+        body.extend_from_slice(request);
+        body.push(b'}');
+        Ok(body)
+    }
 }
 
 /// Around each answer and each event. `response` may be missing altogether.

@@ -1,7 +1,8 @@
 //! A server on a port of its own, whose handlers do what the test says.
 //!
 //! `/echo` tells what arrived, `/large` is long, `/panic` panics. `/wait` and `/stream`
-//! show up at [`Server::next`] and take their steps from there.
+//! show up at [`Server::next`] and take their steps from there; `/undecided` does so
+//! before it is decided whether it becomes a stream.
 
 use std::net::SocketAddr;
 use std::panic;
@@ -9,9 +10,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, Once};
 use std::thread;
 
+use gemini_proxy::http::Pulse;
 use gemini_proxy::server::transport::exchange::Request;
 use gemini_proxy::server::transport::listener::{Handler, Limits, Listener, Refusal};
-use gemini_proxy::server::transport::writer::{More, Reply, Source};
+use gemini_proxy::server::transport::writer::{Heartbeat, More, Refused, Reply, Source};
 
 use crate::client::{Client, PATIENCE};
 
@@ -32,6 +34,12 @@ pub struct Control {
 pub enum Step {
     Send(&'static str),
     Panic,
+    /// Nothing has come yet.
+    Beat,
+    /// It becomes a stream; with `/undecided` only.
+    Decide,
+    /// It does not; with `/undecided` only.
+    Refuse,
 }
 
 impl Server {
@@ -82,13 +90,14 @@ struct TestHandler {
 }
 
 impl TestHandler {
-    fn begin(&self) -> Steps {
+    fn begin(&self, undecided: bool) -> Steps {
         let (steps, taken) = mpsc::channel();
         let (alive, over) = mpsc::channel();
         let control = Control { steps, over };
         self.begin.lock().unwrap().send(control).unwrap();
         Steps {
             taken,
+            undecided,
             _alive: alive,
         }
     }
@@ -98,12 +107,12 @@ impl Handler for TestHandler {
     fn answer(&self, request: &mut Request) -> Reply {
         match request.path.as_str() {
             "/wait" => {
-                let _ = self.begin().taken.recv();
+                let _ = self.begin(false).taken.recv();
                 whole(200, "waited")
             }
-            "/stream" => Reply::Stream {
+            "/stream" | "/undecided" => Reply::Stream {
                 headers: vec![("Content-Type", "text/event-stream".to_owned())],
-                source: Box::new(self.begin()),
+                source: Box::new(self.begin(request.path == "/undecided")),
             },
             "/large" => whole(200, &"x".repeat(LARGE)),
             "/nothing" => whole(204, ""),
@@ -130,11 +139,23 @@ impl Handler for TestHandler {
 
 struct Steps {
     taken: Receiver<Step>,
+    undecided: bool,
     _alive: Sender<()>,
 }
 
 impl Source for Steps {
-    fn fill(&mut self, out: &mut Vec<u8>) -> More {
+    fn begin(&mut self, pulse: &Pulse) -> Result<(), Refused> {
+        while self.undecided {
+            match self.taken.recv() {
+                Ok(Step::Beat) if pulse.beat().is_ok() => {}
+                Ok(Step::Decide) => self.undecided = false,
+                _ => return Err(refused("refused")),
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> More {
         match self.taken.recv() {
             Ok(Step::Send(text)) => {
                 out.extend_from_slice(text.as_bytes());
@@ -144,12 +165,24 @@ impl Source for Steps {
                 out.extend_from_slice(b"half an ev");
                 panic!("on purpose")
             }
-            Err(_) => More::No,
+            Ok(Step::Beat) if pulse.beat().is_ok() => More::Yes,
+            _ => More::No,
         }
     }
 
-    fn broken(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"broken");
+    fn heartbeat(&self) -> Heartbeat {
+        Box::new(|out| out.extend_from_slice(b"beat "))
+    }
+
+    fn broken(&self) -> Refused {
+        refused("broken")
+    }
+}
+
+fn refused(why: &'static str) -> Refused {
+    Refused {
+        reply: whole(502, why),
+        event: why.as_bytes().to_vec(),
     }
 }
 

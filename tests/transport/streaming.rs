@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use crate::client::request;
+use gemini_proxy::server::transport::listener::Limits;
+use gemini_proxy::server::transport::writer::Silence;
+
 use crate::server::{Server, Step};
 
 #[test]
@@ -11,10 +14,12 @@ fn every_event_leaves_the_moment_it_arrives() {
     let mut client = server.connect();
     client.send(&request("GET", "/stream"));
     let control = server.next();
+    control.step(Step::Send("one"));
     let head = client.head();
     assert_eq!(head.header("Transfer-Encoding"), Some("chunked"));
     assert_eq!(head.header("Connection"), Some("close"));
-    for event in ["one", "two", "three"] {
+    assert_eq!(client.chunk().unwrap(), b"one");
+    for event in ["two", "three"] {
         control.step(Step::Send(event));
         assert_eq!(client.chunk().unwrap(), event.as_bytes());
     }
@@ -69,9 +74,9 @@ fn http_1_0_gets_a_stream_without_chunks() {
     let mut client = server.connect();
     client.send("GET /stream HTTP/1.0\r\n\r\n");
     let control = server.next();
+    control.step(Step::Send("one "));
     let head = client.head();
     assert_eq!(head.header("Transfer-Encoding"), None);
-    control.step(Step::Send("one "));
     control.step(Step::Send("two"));
     drop(control);
     assert_eq!(client.rest(), "one two");
@@ -114,4 +119,85 @@ fn no_content_has_neither_body_nor_length() {
     assert_eq!(response.status, 204);
     assert_eq!(response.header("Content-Length"), None);
     assert_eq!(client.get("/echo").status, 200);
+}
+
+/// Every beat of the pulse is due.
+fn impatient() -> Limits {
+    let silence = Silence {
+        before_head: Duration::ZERO,
+        between: Duration::ZERO,
+    };
+    Limits {
+        silence,
+        ..Limits::default()
+    }
+}
+
+#[test]
+fn a_silent_stream_is_kept_alive() {
+    let server = Server::with(impatient());
+    let mut client = server.connect();
+    client.send(&request("GET", "/stream"));
+    let control = server.next();
+    control.step(Step::Send("one"));
+    assert_eq!(client.head().status, 200);
+    assert_eq!(client.chunk().unwrap(), b"one");
+    for _ in 0..2 {
+        control.step(Step::Beat);
+        assert_eq!(client.chunk().unwrap(), b"beat ");
+    }
+    drop(control);
+    assert_eq!(client.chunk(), None);
+}
+
+#[test]
+fn a_beat_sends_nothing_before_its_time() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.send(&request("GET", "/undecided"));
+    let control = server.next();
+    for step in [Step::Beat, Step::Decide, Step::Beat, Step::Send("one")] {
+        control.step(step);
+    }
+    drop(control);
+    assert_eq!(client.response().text(), "one");
+}
+
+#[test]
+fn until_it_is_decided_a_refusal_has_its_own_status() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.send(&request("GET", "/undecided"));
+    server.next().step(Step::Refuse);
+    let response = client.response();
+    assert_eq!((response.status, response.text()), (502, "refused"));
+    assert_eq!(client.get("/echo").status, 200);
+}
+
+#[test]
+fn a_refusal_after_heartbeats_is_an_event() {
+    let server = Server::with(impatient());
+    let mut client = server.connect();
+    client.send(&request("GET", "/undecided"));
+    let control = server.next();
+    control.step(Step::Beat);
+    assert_eq!(client.head().status, 200);
+    assert_eq!(client.chunk().unwrap(), b"beat ");
+    control.step(Step::Refuse);
+    assert_eq!(client.chunk().unwrap(), b"refused");
+    assert_eq!(client.chunk(), None);
+}
+
+#[test]
+fn a_client_who_leaves_while_nothing_comes_is_noticed_by_the_beat() {
+    let server = Server::with(impatient());
+    let mut client = server.connect();
+    client.send(&request("GET", "/undecided"));
+    let control = server.next();
+    drop(client);
+    let ended = (0..200).any(|_| {
+        control.step(Step::Beat);
+        control.is_over(Duration::from_millis(20))
+    });
+    assert!(ended);
 }

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tiny_http::{Header, Response, StatusCode};
 
 use crate::server::transport::intake::{self, Fault, MAX_DRAINED_BYTES};
-use crate::server::transport::listener::{Handler, Refusal};
-use crate::server::transport::writer::{self, Reply, Terms};
+use crate::server::transport::listener::{Handler, Limits, Refusal};
+use crate::server::transport::writer::{self, Reply, Silence, Terms};
 
 /// A request with its whole body.
 pub struct Request {
@@ -100,9 +100,9 @@ pub(super) fn split_target(target: &str) -> (&str, Option<&str>) {
 pub(super) fn serve(
     mut raw: tiny_http::Request,
     handler: &dyn Handler,
-    max_body: u64,
+    limits: Limits,
 ) -> Aftermath {
-    let mut request = match intake::receive(&mut raw, max_body) {
+    let mut request = match intake::receive(&mut raw, limits.max_body_bytes) {
         Ok(request) => request,
         Err(fault) => return refuse(raw, handler, fault),
     };
@@ -110,7 +110,10 @@ pub(super) fn serve(
         .unwrap_or_else(|_| handler.refuse(Refusal::Panicked));
     // A stream may last, and the body be large.
     drop(request);
-    let terms = terms(&raw);
+    let terms = Terms {
+        silence: limits.silence,
+        ..terms(&raw)
+    };
     if let Err(error) = writer::send(raw.into_writer(), reply, terms) {
         log::debug!("the client left before its reply was complete: {error}");
     }
@@ -259,5 +262,6 @@ fn terms(raw: &tiny_http::Request) -> Terms {
         keep_alive: !connection.contains("close")
             && !connection.contains("upgrade")
             && (!http_1_0 || connection.contains("keep-alive")),
+        silence: Silence::default(),
     }
 }

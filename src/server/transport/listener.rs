@@ -11,7 +11,7 @@ use crate::server::transport::exchange::Request;
 use crate::server::transport::headroom;
 use crate::server::transport::sentinel::Sentinel;
 use crate::server::transport::workers::Pool;
-use crate::server::transport::writer::Reply;
+use crate::server::transport::writer::{Reply, Silence};
 
 /// Connections that may wait for the accept thread. The 128 of the standard library
 /// make a burst of 512 clients repeat their SYN after a second.
@@ -47,6 +47,8 @@ pub struct Limits {
     pub max_in_flight: usize,
     /// The longest body of a request.
     pub max_body_bytes: u64,
+    /// How long a streaming client may be left without a sign of life.
+    pub silence: Silence,
 }
 
 /// Answers requests. Called on many threads at once.
@@ -86,6 +88,7 @@ impl Default for Limits {
         Self {
             max_in_flight: 1024,
             max_body_bytes: 32 * 1024 * 1024,
+            silence: Silence::default(),
         }
     }
 }

@@ -42,7 +42,7 @@ const SHUNNED_FOR: Duration = Duration::from_secs(120);
 
 pub(super) struct Pool {
     handler: Arc<dyn Handler>,
-    max_body: u64,
+    limits: Limits,
     state: Mutex<State>,
     /// Wakes a worker, or a thread of the reserve.
     wake: [Condvar; 2],
@@ -95,7 +95,7 @@ impl Pool {
         };
         let pool = Arc::new(Self {
             handler,
-            max_body: limits.max_body_bytes,
+            limits,
             state: Mutex::new(State {
                 crews: [roster(limits.max_in_flight, 0), roster(RESERVE_THREADS, 1)],
                 busy: HashMap::new(),
@@ -242,7 +242,7 @@ impl Pool {
     fn run(&self, job: Job) -> Aftermath {
         let handler = &*self.handler;
         match job.task {
-            Task::Serve => exchange::serve(job.raw, handler, self.max_body),
+            Task::Serve => exchange::serve(job.raw, handler, self.limits),
             Task::Refuse => exchange::refuse_unread(job.raw, handler, Refusal::Overloaded),
             Task::Discard => {
                 exchange::discard(job.raw);

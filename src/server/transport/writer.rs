@@ -1,9 +1,13 @@
 //! What a handler returns, and how it goes over the wire.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::SystemTime;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::http::{GaveUp, Pulse};
 
 /// An HTTP/1.0 client that keeps its connection gets a stream in one piece, and not
 /// more than this many bytes of it.
@@ -30,13 +34,6 @@ pub enum Reply {
 }
 
 impl Reply {
-    pub fn status(&self) -> u16 {
-        match self {
-            Self::Whole { status, .. } => *status,
-            Self::Stream { .. } => 200,
-        }
-    }
-
     pub fn add_header(&mut self, name: &'static str, value: String) {
         let (Self::Whole { headers, .. } | Self::Stream { headers, .. }) = self;
         headers.push((name, value));
@@ -45,13 +42,59 @@ impl Reply {
 
 /// Where a streamed reply comes from. Dropped as soon as the client is found to have
 /// left, which is the sign to cancel the work behind it.
+///
+/// While it waits a source beats the pulse: that sends a heartbeat when it is time for
+/// one, and fails when the client has left. Then the source gives up.
 pub trait Source: Send {
+    /// Blocks until it is decided whether this becomes a stream: until then a refusal
+    /// can still have a status of its own. Asked once, first.
+    fn begin(&mut self, pulse: &Pulse) -> Result<(), Refused> {
+        let _ = pulse;
+        Ok(())
+    }
+
     /// Blocks until something can be sent, and appends it to `out`: complete events, as
     /// many as are at hand. Failures are written as events by the source itself.
-    fn fill(&mut self, out: &mut Vec<u8>) -> More;
+    fn fill(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> More;
 
-    /// Appends what the client shall read when `fill` panicked.
-    fn broken(&self, out: &mut Vec<u8>);
+    /// Makes what keeps a silent connection alive; nothing, for what is no event stream.
+    fn heartbeat(&self) -> Heartbeat {
+        Box::new(|_| ())
+    }
+
+    /// What the client is told when the source panicked.
+    fn broken(&self) -> Refused;
+}
+
+/// Appends one event that says nothing.
+pub type Heartbeat = Box<dyn Fn(&mut Vec<u8>)>;
+
+/// It does not become a stream.
+#[derive(Debug)]
+pub struct Refused {
+    /// Whole.
+    pub reply: Reply,
+    /// The same as an event, in case that heartbeats have been sent already.
+    pub event: Vec<u8>,
+}
+
+/// How long a client is left without a sign of life.
+#[derive(Debug, Clone, Copy)]
+pub struct Silence {
+    /// Until the stream begins: then the head is sent, though nothing is decided.
+    pub before_head: Duration,
+    /// Between two pieces of it.
+    pub between: Duration,
+}
+
+impl Default for Silence {
+    fn default() -> Self {
+        // Proxies in between cut connections after a minute or two.
+        Self {
+            before_head: Duration::from_secs(10),
+            between: Duration::from_secs(15),
+        }
+    }
 }
 
 /// Whether a [`Source`] has to be asked again.
@@ -84,6 +127,7 @@ pub(super) struct Terms {
     pub head_only: bool,
     /// The connection can take another request.
     pub keep_alive: bool,
+    pub silence: Silence,
 }
 
 /// Sends the reply, and drops the writer, which gives the connection back to tiny_http.
@@ -103,12 +147,20 @@ pub(super) fn send(
             writer.flush()
         }
         Reply::Stream { headers, source } if terms.http_1_0 && terms.keep_alive => {
-            let body = if terms.head_only {
-                Vec::new()
-            } else {
-                gather(source)
+            let bytes = match gather(source) {
+                Ok(body) => whole(200, &headers, &body, terms),
+                Err(Refused {
+                    reply:
+                        Reply::Whole {
+                            status,
+                            headers,
+                            body,
+                        },
+                    ..
+                }) => whole(status, &headers, &body, terms),
+                Err(Refused { event, .. }) => whole(200, &headers, &event, terms),
             };
-            writer.write_all(&whole(200, &headers, &body, terms))?;
+            writer.write_all(&bytes)?;
             writer.flush()
         }
         Reply::Stream { headers, source } => stream(writer, &headers, source, terms),
@@ -141,78 +193,168 @@ pub(super) fn whole(
     out
 }
 
-/// Writes the head at once, then one chunk, one write and one flush for each `fill`.
+/// Writes the head, then one chunk, one write and one flush for each `fill`.
 fn stream(
-    mut writer: Box<dyn Write + Send>,
+    writer: Box<dyn Write + Send>,
     headers: &[(&'static str, String)],
     mut source: Box<dyn Source>,
     terms: Terms,
 ) -> io::Result<()> {
-    let chunked = !terms.http_1_0;
-    let mut out = Vec::with_capacity(512);
-    start_head(&mut out, 200, headers);
-    if chunked {
-        put_header(&mut out, "Transfer-Encoding", "chunked");
+    let line = Rc::new(RefCell::new(Line::new(
+        writer,
+        headers,
+        source.heartbeat(),
+        terms,
+    )));
+    let beating = line.clone();
+    let pulse = Pulse::new(move || beating.borrow_mut().beat().map_err(|_| GaveUp));
+    if let Err(refused) = begin(&mut *source, &pulse) {
+        return line.borrow_mut().refuse(refused, terms);
     }
-    // A client may be silent during a stream for longer than the listener's receive
-    // timeout allows; it shall not find out by trying to reuse the connection.
-    put_header(&mut out, "Connection", "close");
-    out.extend_from_slice(b"\r\n");
-    writer.write_all(&out)?;
-    writer.flush()?;
     if terms.head_only {
-        return Ok(());
+        return line.borrow_mut().send(&[], More::No);
     }
-
     let mut events = Vec::new();
     loop {
         events.clear();
-        out.clear();
-        let more = fill(&mut *source, &mut events);
-        if chunked {
-            put_chunk(&mut out, &events);
-        } else {
-            out.extend_from_slice(&events);
-        }
-        if more == More::No && chunked {
-            out.extend_from_slice(END_OF_CHUNKS);
-        }
-        if !out.is_empty() {
-            writer.write_all(&out)?;
-            writer.flush()?;
-        }
+        let more = fill(&mut *source, &mut events, &pulse);
+        line.borrow_mut().send(&events, more)?;
         if more == More::No {
             return Ok(());
         }
     }
 }
 
+/// A client's connection while a stream goes over it.
+struct Line {
+    writer: Box<dyn Write + Send>,
+    /// Until it is sent.
+    head: Option<Vec<u8>>,
+    heartbeat: Heartbeat,
+    /// When something was sent last; before that, when the request was here.
+    last: Instant,
+    chunked: bool,
+    head_only: bool,
+    silence: Silence,
+    out: Vec<u8>,
+}
+
+impl Line {
+    fn new(
+        writer: Box<dyn Write + Send>,
+        headers: &[(&'static str, String)],
+        heartbeat: Heartbeat,
+        terms: Terms,
+    ) -> Self {
+        let chunked = !terms.http_1_0;
+        let mut head = Vec::with_capacity(512);
+        start_head(&mut head, 200, headers);
+        if chunked {
+            put_header(&mut head, "Transfer-Encoding", "chunked");
+        }
+        // A client may be silent during a stream for longer than the listener's receive
+        // timeout allows; it shall not find out by trying to reuse the connection.
+        put_header(&mut head, "Connection", "close");
+        head.extend_from_slice(b"\r\n");
+        Self {
+            writer,
+            head: Some(head),
+            heartbeat,
+            last: Instant::now(),
+            chunked,
+            head_only: terms.head_only,
+            silence: terms.silence,
+            out: Vec::new(),
+        }
+    }
+
+    /// The head, if it is still to be sent, and these events, in one write.
+    fn send(&mut self, events: &[u8], more: More) -> io::Result<()> {
+        self.out.clear();
+        self.out.extend(self.head.take().into_iter().flatten());
+        if !self.head_only {
+            if self.chunked {
+                put_chunk(&mut self.out, events);
+            } else {
+                self.out.extend_from_slice(events);
+            }
+            if more == More::No && self.chunked {
+                self.out.extend_from_slice(END_OF_CHUNKS);
+            }
+        }
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        self.last = Instant::now();
+        self.writer.write_all(&self.out)?;
+        self.writer.flush()
+    }
+
+    /// Breaks a silence that has lasted too long.
+    fn beat(&mut self) -> io::Result<()> {
+        let allowed = match self.head {
+            Some(_) => self.silence.before_head,
+            None => self.silence.between,
+        };
+        if self.last.elapsed() < allowed {
+            return Ok(());
+        }
+        let mut event = Vec::new();
+        (self.heartbeat)(&mut event);
+        self.send(&event, More::Yes)
+    }
+
+    fn refuse(&mut self, refused: Refused, terms: Terms) -> io::Result<()> {
+        match (&self.head, refused.reply) {
+            (
+                Some(_),
+                Reply::Whole {
+                    status,
+                    headers,
+                    body,
+                },
+            ) => {
+                self.writer
+                    .write_all(&whole(status, &headers, &body, terms))?;
+                self.writer.flush()
+            }
+            _ => self.send(&refused.event, More::No),
+        }
+    }
+}
+
 /// tiny_http closes no connection that an HTTP/1.0 client asked to keep, so such a
 /// client would wait for ever for the end of an unframed stream.
-fn gather(mut source: Box<dyn Source>) -> Vec<u8> {
+fn gather(mut source: Box<dyn Source>) -> Result<Vec<u8>, Refused> {
+    let pulse = Pulse::none();
+    begin(&mut *source, &pulse)?;
     let mut body = Vec::new();
     let mut events = Vec::new();
     while body.len() < MAX_GATHERED_BYTES {
         events.clear();
-        let more = fill(&mut *source, &mut events);
+        let more = fill(&mut *source, &mut events, &pulse);
         body.extend_from_slice(&events);
         if more == More::No {
             break;
         }
     }
-    body
+    Ok(body)
+}
+
+fn begin(source: &mut dyn Source, pulse: &Pulse) -> Result<(), Refused> {
+    catch_unwind(AssertUnwindSafe(|| source.begin(pulse))).unwrap_or_else(|_| Err(source.broken()))
 }
 
 /// Once the head is sent the stream must be ended properly whatever happens: tiny_http
 /// keeps the connection open, and the client would wait.
-fn fill(source: &mut dyn Source, events: &mut Vec<u8>) -> More {
-    if let Ok(more) = catch_unwind(AssertUnwindSafe(|| source.fill(events))) {
+fn fill(source: &mut dyn Source, events: &mut Vec<u8>, pulse: &Pulse) -> More {
+    if let Ok(more) = catch_unwind(AssertUnwindSafe(|| source.fill(events, pulse))) {
         return more;
     }
     // What is there may end within an event.
     events.clear();
-    if catch_unwind(AssertUnwindSafe(|| source.broken(events))).is_err() {
-        events.clear();
+    if let Ok(broken) = catch_unwind(AssertUnwindSafe(|| source.broken())) {
+        events.extend_from_slice(&broken.event);
     }
     More::No
 }

@@ -1,20 +1,24 @@
 //! Outgoing HTTP: connection reuse, time limits, the way through a proxy.
-//! The only file that names `ureq`.
+//! The only folder that names `ureq`.
+
+mod waiting;
+
+pub use waiting::{GaveUp, Pulse};
 
 use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ureq::config::Config as AgentConfig;
 use ureq::http::{Response as RawResponse, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, BodyReader, Proxy, ProxyProtocol, RequestBuilder, Timeout};
 
+use self::waiting::{SlicedConnector, connecting, is_given_up, waiting};
 use crate::config::Outbound;
 
-/// How long after sending a broken connection may still be blamed on Google
-/// having closed it while it lay in the pool.
-const STALE_CONNECTION: Duration = Duration::from_secs(1);
+/// How many connections that lay in the pool may turn out to be dead.
+const MAX_STALE: usize = 3;
 
 /// Connections to Google, kept and reused by every thread.
 #[derive(Debug, Clone)]
@@ -31,12 +35,21 @@ struct Limits {
 }
 
 /// One request. Header values must not hold control characters.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     pub url: &'a str,
     pub headers: &'a [(&'a str, &'a str)],
     /// Absent: a GET. Present: a POST.
     pub body: Option<&'a [u8]>,
+}
+
+/// Headers and body hold keys, tokens and prompts.
+impl std::fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Any answer, whatever its status.
@@ -57,7 +70,7 @@ pub struct Body {
 /// No answer, or only a part of one. Google's refusals are answers, not errors.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum HttpError {
-    #[error("cannot reach {host}: {detail}")]
+    #[error("cannot reach {host}: {detail}{}", hint(detail))]
     Unreachable { host: String, detail: String },
     #[error("{host} did not {what} within {} s", limit.as_secs())]
     TimedOut {
@@ -70,6 +83,8 @@ pub enum HttpError {
     BrokenOff { host: String, detail: String },
     #[error("the answer of {host} is longer than {limit} bytes")]
     TooLong { host: String, limit: usize },
+    #[error(transparent)]
+    GaveUp(#[from] GaveUp),
 }
 
 /// `HTTPS_PROXY` and its kin cannot be understood. Does not repeat the value,
@@ -103,7 +118,11 @@ impl Http {
             .timeout_connect(Some(outbound.connect_timeout))
             .build();
         Ok(Self {
-            agent: AgentConfig::new_agent(&config),
+            agent: Agent::with_parts(
+                config,
+                SlicedConnector::default(),
+                DefaultResolver::default(),
+            ),
             limits: Limits {
                 connect: outbound.connect_timeout,
                 first_byte: outbound.first_byte_timeout,
@@ -127,15 +146,24 @@ impl Http {
 
     /// Sends, and returns as soon as the head of the answer is here.
     pub fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
-        let sent_at = Instant::now();
-        let raw = match self.send_once(request) {
-            Err(error) if is_stale(&error) && sent_at.elapsed() < STALE_CONNECTION => {
-                self.send_once(request)
+        self.send_while(request, &Pulse::none())
+    }
+
+    /// The same; `pulse` is asked while the answer does not begin.
+    pub fn send_while(&self, request: Request<'_>, pulse: &Pulse) -> Result<Response, HttpError> {
+        let first_byte = self.limits.first_byte;
+        let send = || waiting(pulse, first_byte, || self.send_once(request));
+        let (mut outcome, mut is_new) = connecting(send);
+        for _ in 0..MAX_STALE {
+            // Google closes connections that lay idle. On a new one a request that
+            // broke off may have been answered, and must not be sent again.
+            if is_new || !outcome.as_ref().is_err_and(is_stale) {
+                break;
             }
-            outcome => outcome,
-        };
+            (outcome, is_new) = connecting(send);
+        }
         let host = host_of(request.url);
-        match raw {
+        match outcome {
             Ok(raw) => Ok(Response {
                 raw,
                 host,
@@ -168,9 +196,8 @@ impl Http {
         let config = call
             .config()
             .timeout_recv_response(Some(self.limits.first_byte))
-            // Restarts at each read, unlike `timeout_recv_body`, which would cut
-            // every long stream.
-            .timeout_per_read(Some(self.limits.idle));
+            // Restarts at each write: a large request may take its time, but not stand still.
+            .timeout_per_write(Some(self.limits.idle));
         // ureq would ask the proxy for loopback addresses, too.
         if is_loopback(url) {
             config.proxy(None).build()
@@ -186,6 +213,12 @@ impl Http {
                 what: "accept a connection",
                 limit: self.limits.connect,
             },
+            ureq::Error::Timeout(Timeout::PerWrite) => HttpError::TimedOut {
+                host,
+                what: "read the request",
+                limit: self.limits.idle,
+            },
+            ureq::Error::Io(error) if is_given_up(&error) => HttpError::GaveUp(GaveUp),
             ureq::Error::Timeout(_) => HttpError::TimedOut {
                 host,
                 what: "begin its answer",
@@ -264,20 +297,29 @@ impl Body {
     /// Waits for the next piece; 0 at the end. Dropping an unfinished body closes
     /// its connection at once.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, HttpError> {
-        self.reader.read(buffer).map_err(|error| {
+        self.read_while(buffer, &Pulse::none())
+    }
+
+    /// The same; `pulse` is asked while nothing comes.
+    pub fn read_while(&mut self, buffer: &mut [u8], pulse: &Pulse) -> Result<usize, HttpError> {
+        let outcome = waiting(pulse, self.idle, || self.reader.read(buffer));
+        outcome.map_err(|error| {
             let timed_out = error
                 .get_ref()
                 .and_then(|inner| inner.downcast_ref::<ureq::Error>())
                 .is_some_and(|inner| matches!(inner, ureq::Error::Timeout(_)));
-            if timed_out {
+            let host = self.host.clone();
+            if is_given_up(&error) {
+                HttpError::GaveUp(GaveUp)
+            } else if timed_out {
                 HttpError::TimedOut {
-                    host: self.host.clone(),
+                    host,
                     what: "continue its answer",
                     limit: self.idle,
                 }
             } else {
                 HttpError::BrokenOff {
-                    host: self.host.clone(),
+                    host,
                     detail: error.to_string(),
                 }
             }
@@ -303,9 +345,19 @@ fn proxy(outbound: &Outbound) -> Result<Option<Proxy>, BadProxy> {
         .host_str()
         .filter(|host| !host.is_empty())
         .ok_or(BadProxy)?;
-    let mut builder = Proxy::builder(protocol)
-        .host(host)
-        .no_proxy(&outbound.no_proxy);
+    let mut builder = Proxy::builder(protocol).host(host);
+    for host in outbound
+        .no_proxy
+        .split(',')
+        .map(str::trim)
+        .filter(|host| !host.is_empty())
+    {
+        builder = builder.no_proxy(host);
+        // curl's rule: a name stands for everything below it, too.
+        if !host.starts_with(['.', '*']) && host.parse::<IpAddr>().is_err() {
+            builder = builder.no_proxy(&format!(".{host}"));
+        }
+    }
     if let Some(port) = url.port() {
         builder = builder.port(port);
     }
@@ -316,6 +368,18 @@ fn proxy(outbound: &Outbound) -> Result<Option<Proxy>, BadProxy> {
         builder = builder.password(&decoded(password));
     }
     builder.build().map(Some).map_err(|_| BadProxy)
+}
+
+/// What mends the failures that a person can mend.
+fn hint(detail: &str) -> &'static str {
+    if detail.contains("UnknownIssuer") || detail.contains("invalid peer certificate") {
+        "; if a company's proxy stands in between, set SSL_CERT_FILE to its certificates; if a \
+         certificate is not valid yet or any more, check this machine's clock"
+    } else if detail.contains("407") {
+        "; the proxy in HTTPS_PROXY wants a user and a password: http://user:password@host:port"
+    } else {
+        ""
+    }
 }
 
 fn decoded(text: &str) -> String {

@@ -1,0 +1,168 @@
+//! Waiting for Google without falling asleep: every wait is cut into slices, and
+//! between them the one who waits is asked whether to go on. So a heartbeat can
+//! be sent, or a client found to have left, on the very thread that waits.
+//!
+//! ureq offers no such thing; a transport of our own around its own does
+//! (`ureq::unversioned`, which may change with a minor version).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use ureq::Timeout;
+use ureq::unversioned::transport::time::Duration as UreqDuration;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
+};
+
+/// How often the one who waits is asked.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// Asked between the slices of a wait.
+#[derive(Clone)]
+pub struct Pulse(Option<Rc<dyn Fn() -> Result<(), GaveUp>>>);
+
+/// Nobody waits for the answer any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("nobody waits for the answer any more")]
+pub struct GaveUp;
+
+impl Pulse {
+    pub fn new(beat: impl Fn() -> Result<(), GaveUp> + 'static) -> Self {
+        Self(Some(Rc::new(beat)))
+    }
+
+    /// Waits as long as it takes.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    pub fn beat(&self) -> Result<(), GaveUp> {
+        self.0.as_ref().map_or(Ok(()), |beat| beat())
+    }
+}
+
+impl fmt::Debug for Pulse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pulse").field(&self.0.is_some()).finish()
+    }
+}
+
+/// What this thread waits for.
+#[derive(Clone)]
+struct Wait {
+    pulse: Pulse,
+    /// For one read.
+    limit: Duration,
+}
+
+thread_local! {
+    // ureq has no way to hand something through to the transport of a call.
+    static WAIT: RefCell<Option<Wait>> = const { RefCell::new(None) };
+    static CONNECTED: RefCell<bool> = const { RefCell::new(false) };
+}
+
+/// Does `work`; what it reads meanwhile may take `limit` at a time.
+pub(super) fn waiting<T>(pulse: &Pulse, limit: Duration, work: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Wait>);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            WAIT.set(self.0.take());
+        }
+    }
+
+    let wait = Wait {
+        pulse: pulse.clone(),
+        limit,
+    };
+    let _restore = Restore(WAIT.replace(Some(wait)));
+    work()
+}
+
+/// Does `work`, and says whether a new connection was made for it.
+pub(super) fn connecting<T>(work: impl FnOnce() -> T) -> (T, bool) {
+    CONNECTED.set(false);
+    let outcome = work();
+    (outcome, CONNECTED.take())
+}
+
+/// ureq's own connections, waited for in slices.
+#[derive(Debug, Default)]
+pub(super) struct SlicedConnector(DefaultConnector);
+
+impl Connector for SlicedConnector {
+    type Out = SlicedTransport;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<()>,
+    ) -> Result<Option<SlicedTransport>, ureq::Error> {
+        CONNECTED.set(true);
+        Ok(self.0.connect(details, chained)?.map(SlicedTransport))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct SlicedTransport(Box<dyn Transport>);
+
+impl Transport for SlicedTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.0.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.0.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let Some(Wait { pulse, limit }) = WAIT.with_borrow(Clone::clone) else {
+            return self.0.await_input(timeout);
+        };
+        let begun = Instant::now();
+        loop {
+            let waited = begun.elapsed();
+            let left = timeout.after.saturating_sub(waited);
+            if left.is_zero() {
+                return Err(ureq::Error::Timeout(timeout.reason));
+            }
+            if waited >= limit {
+                return Err(ureq::Error::Timeout(Timeout::PerRead));
+            }
+            // Mostly the same length: a change costs a system call.
+            let slice = SLICE.min(left).min(limit - waited);
+            let slice = NextTimeout {
+                after: UreqDuration::Exact(slice),
+                ..timeout
+            };
+            match self.0.await_input(slice) {
+                Err(ureq::Error::Timeout(_)) => pulse.beat().map_err(given_up)?,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.0.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.0.is_tls()
+    }
+}
+
+/// Of a kind that ureq does not take for the other side having left.
+fn given_up(gave_up: GaveUp) -> ureq::Error {
+    ureq::Error::Io(io::Error::other(gave_up))
+}
+
+/// Whether an error of ureq's is [`GaveUp`] in disguise.
+pub(super) fn is_given_up(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    inner.is_some_and(|inner| {
+        inner.is::<GaveUp>()
+            || matches!(inner.downcast_ref::<ureq::Error>(), Some(ureq::Error::Io(io)) if is_given_up(io))
+    })
+}

@@ -1,0 +1,31 @@
+//! What Google is asked, written once, so that it can be asked again.
+
+use crate::wire::gemini::GenerateContentRequest;
+
+/// A request for an answer of a model.
+#[derive(Clone)]
+pub struct Question {
+    /// The public id, without `models/`.
+    pub model: String,
+    /// A [`GenerateContentRequest`].
+    pub(super) json: Vec<u8>,
+}
+
+impl Question {
+    pub fn new(model: &str, request: &GenerateContentRequest<'_>) -> serde_json::Result<Self> {
+        Ok(Self {
+            model: model.to_owned(),
+            json: serde_json::to_vec(request)?,
+        })
+    }
+}
+
+/// It holds a conversation.
+impl std::fmt::Debug for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Question")
+            .field("model", &self.model)
+            .field("bytes", &self.json.len())
+            .finish()
+    }
+}
