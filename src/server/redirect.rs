@@ -49,14 +49,13 @@ where
         }
         (self.tell)(Redirect::Arrived);
         let outcome = auth::finish(&self.account, request);
-        let page = auth::page_of(&outcome, None);
         let source = PageThen {
-            html: page.html(),
+            page: Some(auth::page_of(&outcome, None)),
             outcome: Some(outcome),
             tell: self.tell.clone(),
         };
         Reply::Stream {
-            headers: page.headers(),
+            headers: Vec::new(),
             source: Box::new(source),
         }
     }
@@ -67,9 +66,10 @@ where
 }
 
 /// The page, and then the news of it: the process may end as soon as it is told,
-/// and the page must not be lost. It is told when the writer drops this.
+/// and the page must not be lost. It is told when the writer drops this, which is
+/// why a page poses as a stream that is refused at its beginning.
 struct PageThen<F: Fn(Redirect)> {
-    html: String,
+    page: Option<Page>,
     outcome: Option<Result<SignedIn, AccountError>>,
     tell: Arc<F>,
 }
@@ -78,8 +78,17 @@ impl<F> Source for PageThen<F>
 where
     F: Fn(Redirect) + Send + Sync,
 {
-    fn fill(&mut self, out: &mut Vec<u8>, _: &Pulse) -> More {
-        out.extend_from_slice(self.html.as_bytes());
+    fn begin(&mut self, _: &Pulse) -> Result<(), Refused> {
+        match self.page.take() {
+            Some(page) => Err(Refused {
+                reply: page.into_reply(),
+                event: Vec::new(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn fill(&mut self, _: &mut Vec<u8>, _: &Pulse) -> More {
         More::No
     }
 
