@@ -64,7 +64,7 @@ pub struct SignedIn {
 }
 
 /// For the user to look at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Status {
     pub signed_in: bool,
     pub email: Option<String>,
@@ -72,8 +72,8 @@ pub struct Status {
     pub tier: Option<String>,
     /// End of the access token, in milliseconds since 1970; it renews itself.
     pub expires_at_ms: Option<u64>,
-    /// What stands in the way, and the next step.
-    pub problem: Option<String>,
+    /// What stands in the way.
+    pub problem: Option<AccountError>,
 }
 
 /// Why there is no account to work with.
@@ -224,10 +224,7 @@ impl Account {
             project: assignment.as_ref().map(|given| given.project.clone()),
             tier: assignment.and_then(|given| given.tier),
             expires_at_ms: tokens.expires_at_ms,
-            problem: tokens
-                .problem
-                .map(|problem| problem.to_string())
-                .or_else(|| refused.map(|refused| refused.to_string())),
+            problem: tokens.problem.map(AccountError::from).or(refused),
         }
     }
 
@@ -455,7 +452,7 @@ mod tests {
         assert_eq!(scene.google.requests().len(), 3);
         let status = account.status();
         assert!(status.signed_in);
-        assert_eq!(status.problem, Some(refused.to_string()));
+        assert_eq!(status.problem.unwrap().to_string(), refused.to_string());
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub enum AccountRefusal {
     )]
     UnsupportedClient { said: Vec<String> },
     #[error(
-        "Google wants to verify this account{}; {}, then try again{}",
+        "Google wants to verify this account{}; {}, then try again, without another sign-in{}",
         all_said(&[said]), visit(link), more(learn_more)
     )]
     ValidationRequired {

@@ -121,9 +121,9 @@ impl TokenSource {
         let credentials = state.credentials();
         let problem = match &credentials {
             Ok(_) => state.failure.as_ref().map(|failure| failure.error.clone()),
-            // Whoever never signed in has no problem yet.
+            // Whoever has not signed in has no problem yet.
             Err(AuthError::SignInRequired {
-                why: SignedOut::Never,
+                why: SignedOut::Nobody,
             }) => None,
             Err(error) => Some(error.clone()),
         };
@@ -161,15 +161,18 @@ impl TokenSource {
     /// any case.
     pub fn sign_out(&self) -> Result<SignOut, AuthError> {
         let _turn = self.turn();
+        // A lock would leave its file, where there is none to forget.
+        if matches!(self.stored()?, Stored::Nothing) {
+            return Ok(SignOut::WasNotSignedIn);
+        }
         let _lock = self.store.lock(LOCK_PATIENCE);
-        let stored = self.store.load()?;
-        let outcome = match &stored {
+        let outcome = match self.stored()? {
             Stored::Nothing | Stored::Unusable(_) => return Ok(SignOut::WasNotSignedIn),
             Stored::Ended(_) => SignOut::WasNotSignedIn,
-            Stored::Credentials(credentials) => self.revoke(credentials),
+            Stored::Credentials(credentials) => self.revoke(&credentials),
         };
         self.store.remove()?;
-        self.current_state().failure = None;
+        *self.state() = State::new(Stored::Nothing, None);
         Ok(outcome)
     }
 
@@ -224,6 +227,14 @@ impl TokenSource {
                 log::warn!("cannot tell Google of the end of the sign-in: {error}");
                 SignOut::Forgotten
             }
+        }
+    }
+
+    fn stored(&self) -> Result<Stored, AuthError> {
+        let state = self.current_state();
+        match &state.unreadable {
+            Some(error) => Err(error.clone().into()),
+            None => Ok(state.stored.clone()),
         }
     }
 

@@ -268,7 +268,7 @@ fn sign_in_and_sign_out_by_other_processes_are_noticed() {
     assert!(matches!(
         never,
         AuthError::SignInRequired {
-            why: SignedOut::Never
+            why: SignedOut::Nobody
         }
     ));
     let other = scene.signed_in(HOUR_MS);
@@ -286,6 +286,14 @@ fn a_sign_out_forgets_even_if_google_cannot_be_told() {
     assert_eq!(tokens.sign_out().unwrap(), SignOut::Forgotten);
     assert!(!scene.file().exists());
     assert_eq!(tokens.sign_out().unwrap(), SignOut::WasNotSignedIn);
+}
+
+#[test]
+fn a_sign_out_where_nobody_is_signed_in_leaves_no_trace() {
+    let scene = Scene::new(vec![]);
+    let outcome = scene.process().sign_out().unwrap();
+    assert_eq!(outcome, SignOut::WasNotSignedIn);
+    assert_eq!(fs::read_dir(scene.folder.path()).unwrap().count(), 0);
 }
 
 #[test]
