@@ -145,14 +145,6 @@ impl Account {
         }
     }
 
-    /// Asks Google for the project again, whatever is known.
-    pub fn provision(&self) -> Result<SignedIn, AccountError> {
-        let turn = self.turn();
-        let ready = self.settle(self.tokens.credentials()?)?;
-        drop(turn);
-        Ok(self.signed_in(ready))
-    }
-
     /// Where the user's browser is to go; it comes back to `redirect_uri`. Fails at
     /// once if what it brings could not be saved.
     pub fn begin_sign_in(&self, redirect_uri: String) -> Result<Started, AccountError> {

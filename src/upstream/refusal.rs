@@ -36,11 +36,6 @@ pub enum AccountRefusal {
     )]
     ProjectRequired,
     #[error(
-        "GOOGLE_CLOUD_PROJECT is {project}, which is a project number; set it to the project's id, \
-         which `gcloud projects list` shows"
-    )]
-    ProjectNumber { project: String },
-    #[error(
         "the project cloudshell-gca belongs to Cloud Shell and serves nobody else; set \
          GOOGLE_CLOUD_PROJECT to a project of your own"
     )]

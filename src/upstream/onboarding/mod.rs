@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::{Http, HttpError, Request};
 use crate::oauth::AccessToken;
+use crate::upstream::code_assist::VERSION;
 use crate::upstream::google_error::GoogleError;
 use crate::wire::provisioning::{
     ClientMetadata, LoadCodeAssistRequest, LoadCodeAssistResponse, OnboardUserRequest, Operation,
@@ -19,8 +20,6 @@ use crate::wire::provisioning::{
 
 use crate::upstream::refusal::AccountRefusal;
 pub use decision::{Decision, Enrolment, Provisioned, decide};
-
-const VERSION: &str = "v1internal";
 
 /// Tiers and their legal texts take a few KiB.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -85,12 +84,6 @@ impl Onboarding<'_> {
     /// Finds the project, and enrols the account where that is needed. May take
     /// as long as `patience` allows.
     pub fn run(&self, token: &AccessToken) -> Result<Provisioned, OnboardingError> {
-        if let Some(project) = self.project
-            && project.bytes().all(|byte| byte.is_ascii_digit())
-        {
-            let project = project.to_owned();
-            return Err(AccountRefusal::ProjectNumber { project }.into());
-        }
         let account = self.load(token)?;
         match decide(&account, self.project) {
             Decision::Work(provisioned) => Ok(provisioned),
@@ -455,14 +448,6 @@ mod tests {
             Answer::json(200, r#"{"done":true,"response":{}}"#),
         ]);
         assert_eq!(run(&google, Some("acme")).unwrap().project, "acme");
-    }
-
-    #[test]
-    fn a_project_number_is_refused_before_anything_is_sent() {
-        let google = FakeGoogle::start(vec![]);
-        let error = run(&google, Some("1234567890")).unwrap_err();
-        assert!(error.to_string().contains("project number"));
-        assert!(google.requests().is_empty());
     }
 
     #[test]
