@@ -1,7 +1,7 @@
 //! Flags and environment to [`Config`]: the only place that knows the names.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Flags;
@@ -26,11 +26,13 @@ impl BadSetting {
         }
     }
 
-    pub(super) fn no_gemini_api_key() -> Self {
-        Self::new(
-            "PROXY_UPSTREAM",
-            "gemini-api needs a key: set GEMINI_API_KEY",
-        )
+    /// Without a key nobody but this machine may reach the proxy.
+    pub(super) fn needs_api_key(address: SocketAddr) -> Self {
+        let problem = format!(
+            "{} can be reached from other machines, which needs a key: set PROXY_API_KEY",
+            address.ip()
+        );
+        Self::new("PROXY_HOST or --host", problem)
     }
 }
 
@@ -54,7 +56,10 @@ pub fn read(
         oauth_client: settings.oauth_client()?,
         outbound: settings.outbound()?,
     };
-    guard(&config)?;
+    if config.upstream == UpstreamKind::GeminiApi && config.gemini_api_key.is_none() {
+        let problem = "gemini-api needs a key: set GEMINI_API_KEY";
+        return Err(BadSetting::new("PROXY_UPSTREAM", problem));
+    }
     Ok(config)
 }
 
@@ -65,7 +70,7 @@ pub fn for_demo(
     flags: &Flags,
 ) -> Result<Config, BadSetting> {
     let settings = Settings { variables };
-    let config = Config {
+    Ok(Config {
         host: settings.host(flags)?,
         port: settings.port(flags)?,
         api_keys: settings.api_keys()?,
@@ -77,9 +82,7 @@ pub fn for_demo(
         endpoints: Endpoints::google(),
         oauth_client: OauthClient::gemini_cli(),
         outbound: Outbound::default(),
-    };
-    guard(&config)?;
-    Ok(config)
+    })
 }
 
 struct Settings<V> {
@@ -168,7 +171,8 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
         let project = self.text(name)?;
         match project {
             Some(project) if project.bytes().all(|byte| byte.is_ascii_digit()) => {
-                let problem = "must be the project's id, such as my-project-123, not its number";
+                let problem = "must be the project's id, such as my-project-123, not its number; \
+                               `gcloud projects list` shows it";
                 Err(BadSetting::new(name, problem))
             }
             project => Ok(project),
@@ -266,30 +270,6 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
     }
 }
 
-/// What would be unsafe, or could never work.
-fn guard(config: &Config) -> Result<(), BadSetting> {
-    if config.api_keys.is_empty() && !is_loopback(&config.host) {
-        let problem = format!(
-            "'{}' can be reached from other machines, which needs a key: set PROXY_API_KEY",
-            config.host
-        );
-        return Err(BadSetting::new("PROXY_HOST", problem));
-    }
-    Ok(())
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return address.is_loopback();
-    }
-    match (host, 0).to_socket_addrs() {
-        Ok(mut addresses) => addresses.all(|address| address.ip().is_loopback()),
-        // Binding to it will fail, and say so.
-        Err(_) => true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -330,8 +310,7 @@ mod tests {
             ("PROXY_PORT", "70000"),
             ("PROXY_PORT", "-1"),
             ("PROXY_UPSTREAM", "vertex"),
-            ("PROXY_HOST", "0.0.0.0"),
-            ("PROXY_HOST", "::"),
+            ("PROXY_UPSTREAM", "gemini-api"),
             ("GOOGLE_CLOUD_PROJECT", "123456"),
             ("CODE_ASSIST_ENDPOINT", "cloudcode-pa.googleapis.com"),
             ("GOOGLE_OAUTH_TOKEN_URL", "ftp://x"),
@@ -348,15 +327,6 @@ mod tests {
                 message.starts_with(name) && !message.contains('\n'),
                 "{message}"
             );
-        }
-    }
-
-    #[test]
-    fn beyond_loopback_a_key_is_demanded() {
-        assert!(with(&[("PROXY_HOST", "0.0.0.0"), ("PROXY_API_KEY", "k")]).is_ok());
-        assert!(with(&[("PROXY_HOST", "0.0.0.0"), ("PROXY_API_KEY", " , ")]).is_err());
-        for host in ["localhost", "127.0.0.2", "::1", "[::1]"] {
-            assert!(with(&[("PROXY_HOST", host)]).is_ok(), "{host}");
         }
     }
 
