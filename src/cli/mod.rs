@@ -12,6 +12,7 @@ mod simulator;
 mod status;
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use crate::cli::args::Command;
 use crate::cli::settings::BadSetting;
@@ -51,8 +52,11 @@ pub enum CliError {
          a terminal, or pipe the code into it"
     )]
     NothingPasted,
-    #[error("the demo needs a temporary folder: {0}")]
-    DemoFolder(std::io::Error),
+    #[error("the demo cannot write its tokens to {}: {source}", path.display())]
+    DemoTokens {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
     /// The command said why already.

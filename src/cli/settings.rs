@@ -251,7 +251,8 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
         })
     }
 
-    /// Whether `SSL_CERT_FILE` names certificates to trust; the TLS library reads it itself.
+    /// Whether `SSL_CERT_FILE` names certificates to trust. The TLS library reads it
+    /// itself; on macOS and Windows it asks the system instead.
     fn certificates(&self) -> Result<bool, BadSetting> {
         let name = "SSL_CERT_FILE";
         let Some(path) = self.text(name)? else {
