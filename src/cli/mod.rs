@@ -29,7 +29,7 @@ pub enum CliError {
     Usage(#[from] lexopt::Error),
     #[error(transparent)]
     Setting(#[from] BadSetting),
-    #[error("HTTPS_PROXY: {0}")]
+    #[error("the way to the network: {0}")]
     Proxy(#[from] BadProxy),
     #[error(".env: {0}")]
     Dotenv(String),
@@ -103,8 +103,8 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), Cli
         _ => {}
     }
     dotenv::load()?;
-    logger::start();
     let variables = |name: &str| std::env::var_os(name);
+    logger::start(&settings::log_filter(variables)?);
     if let Command::Simulator = command {
         return simulator::run(flags.port.unwrap_or(0));
     }

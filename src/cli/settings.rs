@@ -4,8 +4,11 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use log::LevelFilter;
+
 use crate::cli::args::Flags;
 use crate::config::{Config, Endpoints, OauthClient, Outbound, UpstreamKind};
+use crate::http::Http;
 use crate::secret::Secret;
 
 pub const DEFAULT_PORT: u16 = 3000;
@@ -83,6 +86,11 @@ pub fn for_demo(
         oauth_client: OauthClient::gemini_cli(),
         outbound: Outbound::default(),
     })
+}
+
+/// What is to be logged, in env_logger's words.
+pub fn log_filter(variables: impl Fn(&str) -> Option<OsString>) -> Result<String, BadSetting> {
+    Settings { variables }.log_filter()
 }
 
 struct Settings<V> {
@@ -209,12 +217,18 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
         let Some(address) = self.text(name)? else {
             return Ok(default);
         };
-        let is_web = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-        match url::Url::parse(&address) {
-            Ok(url) if is_web(&url) => Ok(address.trim_end_matches('/').to_owned()),
+        let address = address.trim();
+        let is_base = |url: &url::Url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        };
+        match url::Url::parse(address) {
+            Ok(url) if is_base(&url) => Ok(address.trim_end_matches('/').to_owned()),
             _ => Err(BadSetting::new(
                 name,
-                format!("'{address}' is not an http(s) address"),
+                format!("'{address}' is not an http(s) address without ? and #"),
             )),
         }
     }
@@ -235,20 +249,43 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
     }
 
     fn outbound(&self) -> Result<Outbound, BadSetting> {
-        let mut proxy = None;
-        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
-            proxy = proxy.or(self.text(name)?);
-        }
         let no_proxy = match self.text("NO_PROXY")? {
             Some(hosts) => Some(hosts),
             None => self.text("no_proxy")?,
         };
-        Ok(Outbound {
-            proxy: proxy.map(Secret::new),
+        let mut outbound = Outbound {
             no_proxy: no_proxy.unwrap_or_default(),
             system_roots: self.certificates()?,
             ..Outbound::default()
-        })
+        };
+        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            if let Some(proxy) = self.text(name)? {
+                outbound.proxy = Some(Secret::new(proxy));
+                // Only what will use it can tell what it understands.
+                Http::new(&outbound).map_err(|bad| BadSetting::new(name, bad.to_string()))?;
+                break;
+            }
+        }
+        Ok(outbound)
+    }
+
+    /// `info`, unless `RUST_LOG` says otherwise. env_logger would take a word that it
+    /// does not know for the name of a module, and log nothing but that.
+    fn log_filter(&self) -> Result<String, BadSetting> {
+        let name = "RUST_LOG";
+        let filter = self.text(name)?.unwrap_or("info".into());
+        let directives = filter.split('/').next().unwrap_or_default().split(',');
+        for directive in directives.map(str::trim).filter(|text| !text.is_empty()) {
+            let level = directive.rsplit('=').next().unwrap_or_default();
+            if level.parse::<LevelFilter>().is_err() {
+                let problem = format!(
+                    "'{directive}' is not understood; expected off, error, warn, info, debug or \
+                     trace, or one of them for a module, such as gemini_proxy=debug"
+                );
+                return Err(BadSetting::new(name, problem));
+            }
+        }
+        Ok(filter)
     }
 
     /// Whether `SSL_CERT_FILE` names certificates to trust. The TLS library reads it
@@ -319,6 +356,10 @@ mod tests {
             ("CODE_ASSIST_USER_AGENT", "ü"),
             ("GOOGLE_OAUTH_CLIENT_ID", "alone"),
             ("SSL_CERT_FILE", "/nowhere/at/all.pem"),
+            ("CODE_ASSIST_ENDPOINT", "https://example.com/?a=b"),
+            ("GOOGLE_OAUTH_AUTH_URL", "https://example.com/#auth"),
+            ("HTTPS_PROXY", "not a proxy"),
+            ("all_proxy", "not a proxy"),
             ("TOKEN_STORE_PATH", "/"),
             ("TOKEN_STORE_PATH", "new-folder/"),
             ("TOKEN_STORE_PATH", "~/tokens.json"),
@@ -328,6 +369,24 @@ mod tests {
                 message.starts_with(name) && !message.contains('\n'),
                 "{message}"
             );
+        }
+    }
+
+    #[test]
+    fn an_address_may_have_space_around_it() {
+        let config = with(&[("CODE_ASSIST_ENDPOINT", " https://example.com/ ")]).unwrap();
+        assert_eq!(config.endpoints.code_assist, "https://example.com");
+    }
+
+    #[test]
+    fn a_level_that_does_not_exist_does_not_silence_the_log() {
+        let filter = |value: &str| log_filter(|_| Some(OsString::from(value)));
+        for value in ["debug", "WARN", "gemini_proxy=debug,warn", "info/word", ""] {
+            assert!(filter(value).is_ok(), "{value}");
+        }
+        for value in ["verbose", "info,gemini_proxy", "gemini_proxy=loud"] {
+            let message = filter(value).unwrap_err().to_string();
+            assert!(message.starts_with("RUST_LOG: "), "{message}");
         }
     }
 
