@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 use crate::cli::args::Flags;
 use crate::config::{Config, Endpoints, OauthClient, Outbound, UpstreamKind};
@@ -295,15 +297,19 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
         let Some(path) = self.text(name)? else {
             return Ok(false);
         };
-        match std::fs::read(Path::new(&path)) {
+        let pem = std::fs::read(&path)
+            .map_err(|error| BadSetting::new(name, format!("cannot read {path}: {error}")))?;
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        match certificates {
+            Ok(certificates) if !certificates.is_empty() => Ok(true),
+            Ok(_) => Err(BadSetting::new(
+                name,
+                format!("{path} holds no PEM certificate"),
+            )),
             Err(error) => Err(BadSetting::new(
                 name,
-                format!("cannot read {path}: {error}"),
+                format!("{path} holds a broken PEM certificate: {error}"),
             )),
-            Ok(pem) if !pem.windows(17).any(|window| window == b"BEGIN CERTIFICATE") => Err(
-                BadSetting::new(name, format!("{path} holds no PEM certificate")),
-            ),
-            Ok(_) => Ok(true),
         }
     }
 }
@@ -370,6 +376,22 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn a_file_of_certificates_holds_certificates() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let wrapped = |inside: &str| {
+            let name = "CERTIFICATE";
+            let pem = format!("# a root\n-----BEGIN {name}-----\n{inside}\n-----END {name}-----\n");
+            std::fs::write(file.path(), pem).unwrap();
+            with(&[("SSL_CERT_FILE", file.path().to_str().unwrap())])
+        };
+        assert!(wrapped("MIIB").unwrap().outbound.system_roots);
+        let message = wrapped("not base64!").unwrap_err().to_string();
+        assert!(message.contains("broken PEM certificate"), "{message}");
+        std::fs::write(file.path(), "no certificate").unwrap();
+        assert!(with(&[("SSL_CERT_FILE", file.path().to_str().unwrap())]).is_err());
     }
 
     #[test]
