@@ -3,6 +3,7 @@
 mod args;
 mod demo;
 mod dotenv;
+mod explain;
 mod logger;
 mod login;
 mod logout;
@@ -18,6 +19,7 @@ use crate::cli::args::Command;
 use crate::cli::settings::BadSetting;
 use crate::http::BadProxy;
 use crate::oauth::AuthError;
+use crate::server::explain::Refused;
 use crate::upstream::account::AccountError;
 
 const HELP: &str = include_str!("help.txt");
@@ -57,6 +59,12 @@ pub enum CliError {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("cannot read standard input: {0}")]
+    Input(std::io::Error),
+    #[error("the request is larger than the {limit} bytes that the server accepts")]
+    LargeInput { limit: u64 },
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
     /// The command said why already.
@@ -112,6 +120,10 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), Cli
         return demo::run(settings::for_demo(variables, &flags)?);
     }
     let config = settings::read(variables, &flags)?;
+    if let Command::Explain = command {
+        return explain::run(&config);
+    }
+    settings::require_key(&config)?;
     match command {
         Command::Login(options) => login::run(&config, &options),
         Command::Logout => logout::run(&config),

@@ -9,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use crate::cli::args::Flags;
-use crate::config::{Config, Endpoints, OauthClient, Outbound, UpstreamKind};
+use crate::config::{Config, Endpoints, OauthClient, Origins, Outbound, UpstreamKind};
 use crate::http::Http;
 use crate::secret::Secret;
 
@@ -48,10 +48,11 @@ pub fn read(
 ) -> Result<Config, BadSetting> {
     let settings = Settings { variables };
     let gemini_api_key = settings.secret("GEMINI_API_KEY")?;
-    let config = Config {
+    Ok(Config {
         host: settings.host(flags)?,
         port: settings.port(flags)?,
         api_keys: settings.api_keys()?,
+        cors_origins: settings.cors_origins()?,
         upstream: settings.upstream(flags, gemini_api_key.is_some())?,
         gemini_api_key,
         project: settings.project()?,
@@ -60,12 +61,16 @@ pub fn read(
         endpoints: settings.endpoints()?,
         oauth_client: settings.oauth_client()?,
         outbound: settings.outbound()?,
-    };
+    })
+}
+
+/// For whatever asks Google.
+pub(super) fn require_key(config: &Config) -> Result<(), BadSetting> {
     if config.upstream == UpstreamKind::GeminiApi && config.gemini_api_key.is_none() {
         let problem = "gemini-api needs a key: set GEMINI_API_KEY";
         return Err(BadSetting::new("PROXY_UPSTREAM", problem));
     }
-    Ok(config)
+    Ok(())
 }
 
 /// Of `demo`: where to listen and which road to show. Everything of Google's is
@@ -79,6 +84,7 @@ pub fn for_demo(
         host: settings.host(flags)?,
         port: settings.port(flags)?,
         api_keys: settings.api_keys()?,
+        cors_origins: settings.cors_origins()?,
         upstream: settings.upstream(flags, false)?,
         gemini_api_key: None,
         project: None,
@@ -158,6 +164,34 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
         let keys = self.header("PROXY_API_KEY")?.unwrap_or_default();
         let keys = keys.split(',').map(str::trim).filter(|key| !key.is_empty());
         Ok(keys.map(Secret::new).collect())
+    }
+
+    fn cors_origins(&self) -> Result<Origins, BadSetting> {
+        let name = "PROXY_CORS_ORIGINS";
+        let origins = self.header(name)?.unwrap_or_default();
+        let origins = origins.split(',').map(str::trim);
+        let origins = origins.filter(|origin| !origin.is_empty());
+        let origins: Vec<_> = origins.map(|one| one.trim_end_matches('/')).collect();
+        if origins == ["*"] {
+            return Ok(Origins::Any);
+        }
+        // `null`, which every local file has, is no origin to name.
+        let is_origin = |one: &&&str| {
+            let (scheme, host) = one.split_once("://").unwrap_or_default();
+            !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '*', '?', '#', ' '])
+        };
+        match origins.iter().find(|one| !is_origin(one)) {
+            Some(wrong) => Err(BadSetting::new(
+                name,
+                format!(
+                    "'{wrong}' is not an origin; expected https://chat.example.com, without a \
+                     path, several separated by commas, or * alone for any"
+                ),
+            )),
+            None => Ok(Origins::Listed(
+                origins.into_iter().map(str::to_owned).collect(),
+            )),
+        }
     }
 
     fn upstream(&self, flags: &Flags, has_key: bool) -> Result<UpstreamKind, BadSetting> {
@@ -354,7 +388,10 @@ mod tests {
             ("PROXY_PORT", "70000"),
             ("PROXY_PORT", "-1"),
             ("PROXY_UPSTREAM", "vertex"),
-            ("PROXY_UPSTREAM", "gemini-api"),
+            ("PROXY_CORS_ORIGINS", "example.com"),
+            ("PROXY_CORS_ORIGINS", "https://a.example,*"),
+            ("PROXY_CORS_ORIGINS", "https://a.example/chat"),
+            ("PROXY_CORS_ORIGINS", "null"),
             ("GOOGLE_CLOUD_PROJECT", "123456"),
             ("CODE_ASSIST_ENDPOINT", "cloudcode-pa.googleapis.com"),
             ("GOOGLE_OAUTH_TOKEN_URL", "ftp://x"),
@@ -410,6 +447,18 @@ mod tests {
             let message = filter(value).unwrap_err().to_string();
             assert!(message.starts_with("RUST_LOG: "), "{message}");
         }
+    }
+
+    #[test]
+    fn origins_are_named_one_by_one_or_all_of_them() {
+        let origins = |value| with(&[("PROXY_CORS_ORIGINS", value)]).unwrap().cors_origins;
+        let listed = ["https://a.example", "app://obsidian.md"].map(str::to_owned);
+        assert_eq!(
+            origins("https://a.example/, app://obsidian.md"),
+            Origins::Listed(listed.to_vec())
+        );
+        assert_eq!(origins(" * "), Origins::Any);
+        assert!(origins("").is_empty());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod media;
 mod messages;
+mod notes;
 mod parts;
 mod request;
 mod response;
@@ -18,6 +19,7 @@ mod stream;
 mod thinking;
 mod tools;
 
+pub use notes::{Note, Notes};
 pub use request::{Translated, request};
 pub use response::response;
 pub use signatures::{CallRecord, NoSignatures, Recalled, Signatures};
