@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cli::CliError;
 use crate::cli::settings::BadSetting;
 use crate::config::{Config, UpstreamKind};
-use crate::http::Http;
+use crate::http::{Fetcher, Http, Reach};
 use crate::server::transport::listener::{Limits, Listener};
 use crate::server::{Service, base_url};
 use crate::upstream::account::Account;
@@ -52,7 +52,8 @@ pub(super) fn service(
         }
         (UpstreamKind::GeminiApi, None) => return Err(BadSetting::no_gemini_api_key().into()),
     };
-    Ok(Service::new(config, upstream, account, address))
+    let fetcher = Fetcher::new(&config.outbound, Reach::public_only())?;
+    Ok(Service::new(config, upstream, fetcher, account, address))
 }
 
 /// What someone who starts it should know, in the log.

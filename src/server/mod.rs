@@ -12,6 +12,7 @@ mod auth;
 mod body;
 mod chat;
 mod error;
+mod images;
 mod models;
 mod page;
 pub mod redirect;
@@ -28,6 +29,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::config::{Config, UpstreamKind};
+use crate::http::Fetcher;
 use crate::secret::Secret;
 use crate::server::error::{ApiError, SignInPage};
 use crate::server::models::OfferedModels;
@@ -42,6 +44,7 @@ use crate::upstream::account::Account;
 /// The proxy, as its clients see it.
 pub struct Service {
     upstream: Upstream,
+    fetcher: Fetcher,
     kind: UpstreamKind,
     account: Arc<Account>,
     api_keys: Vec<Secret>,
@@ -56,11 +59,13 @@ impl Service {
     pub fn new(
         config: &Config,
         upstream: Upstream,
+        fetcher: Fetcher,
         account: Arc<Account>,
         address: SocketAddr,
     ) -> Arc<Self> {
         Arc::new(Self {
             upstream,
+            fetcher,
             kind: config.upstream,
             account,
             api_keys: config.api_keys.clone(),

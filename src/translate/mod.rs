@@ -1,11 +1,13 @@
 //! What it means: OpenAI's requests as Gemini's, and Gemini's answers as
 //! OpenAI's. Pure: no socket, no file, no clock, no dice; ids and times come in
-//! as a [`Stamp`], remembered signatures through [`Signatures`].
+//! as a [`Stamp`], remembered signatures through [`Signatures`], media from
+//! elsewhere as [`Fetched`].
 //!
 //! A request is one function, [`request()`]. An answer is read once, by
 //! [`said::Reader`], into [`said::Said`]: whole or in pieces it is the same
 //! sequence, which `response` gathers and `stream` passes on.
 
+mod fetched;
 mod media;
 mod messages;
 mod parts;
@@ -14,10 +16,12 @@ mod response;
 pub mod said;
 mod schema;
 mod signatures;
+mod sniff;
 mod stream;
 mod thinking;
 mod tools;
 
+pub use fetched::{Fetched, Remote, remote_media};
 pub use request::{Translated, request};
 pub use response::response;
 pub use signatures::{CallRecord, NoSignatures, Recalled, Signatures};

@@ -1,6 +1,6 @@
 //! A chat request as Gemini's: the order of things.
 
-use super::{Names, Rejection, Signatures, messages, schema, thinking, tools};
+use super::{Fetched, Names, Rejection, Signatures, messages, schema, thinking, tools};
 use crate::models::{self, Abilities, Generation};
 use crate::wire::gemini::{GenerateContentRequest, GenerationConfig, Tool};
 use crate::wire::openai;
@@ -21,10 +21,12 @@ pub struct Translated<'a> {
 }
 
 /// Translates a request for `model`, which decides how things are written.
+/// `fetched` holds its [`remote_media`](super::remote_media).
 pub fn request<'a>(
     chat: &'a openai::ChatRequest<'a>,
     model: &str,
     signatures: &dyn Signatures,
+    fetched: &'a Fetched,
 ) -> Result<Translated<'a>, Rejection> {
     let abilities = models::abilities(model);
     let mut ignored = Vec::new();
@@ -41,7 +43,8 @@ pub fn request<'a>(
     if chat.tool_choice.is_some() && declarations.is_empty() {
         ignored.push("tool_choice");
     }
-    let (system_instruction, contents) = messages::contents(given_messages, model, signatures)?;
+    let (system_instruction, contents) =
+        messages::contents(given_messages, model, signatures, fetched)?;
     let has_functions = !declarations.is_empty();
     let generation_config = generation_config(chat, &abilities, has_functions, &mut ignored)?;
 
