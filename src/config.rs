@@ -17,6 +17,8 @@ pub struct Config {
     pub port: u16,
     /// `PROXY_API_KEY`: the keys that open `/v1/*`. Empty: everyone may ask.
     pub api_keys: Vec<Secret>,
+    /// `PROXY_CORS_ORIGINS`: whose web pages may ask from a browser.
+    pub cors_origins: Origins,
     /// `PROXY_UPSTREAM`, or what `GEMINI_API_KEY` implies.
     pub upstream: UpstreamKind,
     /// `GEMINI_API_KEY`, sent to the Gemini API only.
@@ -30,6 +32,20 @@ pub struct Config {
     pub endpoints: Endpoints,
     pub oauth_client: OauthClient,
     pub outbound: Outbound,
+}
+
+/// Origins of web pages (RFC 6454), such as `https://chat.example.com`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    Any,
+    /// None, usually: then CORS is off.
+    Listed(Vec<String>),
+}
+
+impl Origins {
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Listed(listed) if listed.is_empty())
+    }
 }
 
 /// Which of Google's two services carries the requests.

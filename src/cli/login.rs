@@ -31,12 +31,10 @@ enum Event {
 
 pub(super) fn run(config: &Config, options: &LoginOptions) -> Result<(), CliError> {
     let account = serve::account(config)?;
+    say(&format!("{}\n", crate::server::TERMS))?;
     let outcome = match &options.import {
         Some(import) => account.import(&file(import)),
-        None => {
-            say(&format!("{}\n", crate::server::TERMS))?;
-            interactive(&account, options.no_browser)?
-        }
+        None => interactive(&account, options.no_browser)?,
     };
     let signed_in = outcome?;
     let who = signed_in.email.as_deref().unwrap_or("your Google account");

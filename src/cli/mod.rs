@@ -2,6 +2,7 @@
 
 mod args;
 mod demo;
+mod explain;
 mod logger;
 mod login;
 mod logout;
@@ -16,6 +17,7 @@ use crate::cli::args::Command;
 use crate::cli::settings::BadSetting;
 use crate::http::BadProxy;
 use crate::oauth::AuthError;
+use crate::server::explain::Refused;
 use crate::upstream::account::AccountError;
 
 const HELP: &str = include_str!("help.txt");
@@ -47,6 +49,12 @@ pub enum CliError {
     LoginTimedOut { minutes: u64 },
     #[error("the demo needs a temporary folder: {0}")]
     DemoFolder(std::io::Error),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("cannot read standard input: {0}")]
+    Input(std::io::Error),
+    #[error("the request is larger than the {limit} bytes that the server accepts")]
+    LargeInput { limit: u64 },
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
     /// The command said why already.
@@ -106,6 +114,7 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), Cli
         Command::Login(options) => login::run(&config, &options),
         Command::Logout => logout::run(&config),
         Command::Status => status::run(&config),
+        Command::Explain => explain::run(&config),
         _ => serve::run(&config),
     }
 }

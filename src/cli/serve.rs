@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::cli::CliError;
 use crate::cli::settings::BadSetting;
-use crate::config::{Config, UpstreamKind};
+use crate::config::{Config, Origins, UpstreamKind};
 use crate::http::{Fetcher, Http, Reach};
 use crate::server::transport::listener::{Limits, Listener};
 use crate::server::{Service, base_url};
@@ -61,7 +61,11 @@ fn greet(config: &Config, account: &Account, address: SocketAddr) {
     let base_url = base_url(address);
     log::info!("point an OpenAI client at {base_url}/v1");
     if config.api_keys.is_empty() {
-        log::warn!("PROXY_API_KEY is not set: every program on this machine may use the proxy");
+        let who = match config.cors_origins {
+            Origins::Any => "program on this machine and every web page you open",
+            Origins::Listed(_) => "program on this machine",
+        };
+        log::warn!("PROXY_API_KEY is not set: every {who} may use the proxy");
     }
     if config.upstream == UpstreamKind::GeminiApi {
         log::info!("using the official Gemini API with GEMINI_API_KEY");

@@ -5,7 +5,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::path::Path;
 
 use crate::cli::args::Flags;
-use crate::config::{Config, Endpoints, OauthClient, Outbound, UpstreamKind};
+use crate::config::{Config, Endpoints, OauthClient, Origins, Outbound, UpstreamKind};
 use crate::secret::Secret;
 
 pub const DEFAULT_PORT: u16 = 3000;
@@ -45,6 +45,7 @@ pub fn read(
         host: settings.host(flags)?,
         port: settings.port(flags)?,
         api_keys: settings.api_keys()?,
+        cors_origins: settings.cors_origins()?,
         upstream: settings.upstream(flags, gemini_api_key.is_some())?,
         gemini_api_key,
         project: settings.project()?,
@@ -72,6 +73,7 @@ pub fn for_demo(
         host: settings.host(flags)?,
         port: settings.port(flags)?,
         api_keys: settings.api_keys()?,
+        cors_origins: settings.cors_origins()?,
         upstream: settings.upstream(flags, false)?,
         gemini_api_key: None,
         project: None,
@@ -79,7 +81,8 @@ pub fn for_demo(
         user_agent: None,
         endpoints: Endpoints::google(),
         oauth_client: OauthClient::gemini_cli(),
-        outbound: Outbound::default(),
+        // Images by address are fetched in earnest.
+        outbound: settings.outbound()?,
     };
     guard(&config)?;
     Ok(config)
@@ -148,6 +151,34 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
         let keys = self.header("PROXY_API_KEY")?.unwrap_or_default();
         let keys = keys.split(',').map(str::trim).filter(|key| !key.is_empty());
         Ok(keys.map(Secret::new).collect())
+    }
+
+    fn cors_origins(&self) -> Result<Origins, BadSetting> {
+        let name = "PROXY_CORS_ORIGINS";
+        let origins = self.header(name)?.unwrap_or_default();
+        let origins = origins.split(',').map(str::trim);
+        let origins = origins.filter(|origin| !origin.is_empty());
+        let origins: Vec<_> = origins.map(|one| one.trim_end_matches('/')).collect();
+        if origins == ["*"] {
+            return Ok(Origins::Any);
+        }
+        // `null`, which every local file has, is no origin to name.
+        let is_origin = |one: &&&str| {
+            let (scheme, host) = one.split_once("://").unwrap_or_default();
+            !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '*', '?', '#', ' '])
+        };
+        match origins.iter().find(|one| !is_origin(one)) {
+            Some(wrong) => Err(BadSetting::new(
+                name,
+                format!(
+                    "'{wrong}' is not an origin; expected https://chat.example.com, without a \
+                     path, several separated by commas, or * alone for any"
+                ),
+            )),
+            None => Ok(Origins::Listed(
+                origins.into_iter().map(str::to_owned).collect(),
+            )),
+        }
     }
 
     fn upstream(&self, flags: &Flags, has_key: bool) -> Result<UpstreamKind, BadSetting> {
@@ -321,6 +352,10 @@ mod tests {
             ("PROXY_UPSTREAM", "vertex"),
             ("PROXY_HOST", "0.0.0.0"),
             ("PROXY_HOST", "::"),
+            ("PROXY_CORS_ORIGINS", "example.com"),
+            ("PROXY_CORS_ORIGINS", "https://a.example,*"),
+            ("PROXY_CORS_ORIGINS", "https://a.example/chat"),
+            ("PROXY_CORS_ORIGINS", "null"),
             ("GOOGLE_CLOUD_PROJECT", "123456"),
             ("CODE_ASSIST_ENDPOINT", "cloudcode-pa.googleapis.com"),
             ("GOOGLE_OAUTH_TOKEN_URL", "ftp://x"),
@@ -344,6 +379,18 @@ mod tests {
         for host in ["localhost", "127.0.0.2", "::1", "[::1]"] {
             assert!(with(&[("PROXY_HOST", host)]).is_ok(), "{host}");
         }
+    }
+
+    #[test]
+    fn origins_are_named_one_by_one_or_all_of_them() {
+        let origins = |value| with(&[("PROXY_CORS_ORIGINS", value)]).unwrap().cors_origins;
+        let listed = ["https://a.example", "app://obsidian.md"].map(str::to_owned);
+        assert_eq!(
+            origins("https://a.example/, app://obsidian.md"),
+            Origins::Listed(listed.to_vec())
+        );
+        assert_eq!(origins(" * "), Origins::Any);
+        assert!(origins("").is_empty());
     }
 
     #[test]

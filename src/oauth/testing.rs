@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::config::{Config, Endpoints, OauthClient, Outbound, UpstreamKind};
+use crate::config::{Config, Endpoints, OauthClient, Origins, Outbound, UpstreamKind};
 use crate::http::Http;
 
 /// What to say to the next request.
@@ -91,6 +91,7 @@ impl FakeGoogle {
             host: "127.0.0.1".into(),
             port: 0,
             api_keys: vec![],
+            cors_origins: Origins::Listed(vec![]),
             upstream: UpstreamKind::CodeAssist,
             gemini_api_key: None,
             project: None,

@@ -1,5 +1,6 @@
 //! Who may ask: the proxy's own keys, wherever a client puts them.
 
+use super::browser;
 use super::error::ApiError;
 use crate::secret::Secret;
 use crate::server::transport::exchange::Request;
@@ -28,13 +29,17 @@ pub(super) fn check(request: &Request, keys: &[Secret]) -> Result<(), ApiError> 
 }
 
 /// Lets pass whoever sits at this machine, or presents a key. For what a browser
-/// opens: it has no key to send. (Behind a proxy on this machine everyone seems
-/// to sit here.)
-pub(super) fn check_person(request: &Request, keys: &[Secret]) -> Result<(), ApiError> {
+/// opens: it has no key to send. (Behind a proxy on this machine that hides the
+/// name it was asked by, everyone seems to sit here.)
+pub(super) fn check_person(
+    request: &Request,
+    keys: &[Secret],
+    listening_on: &str,
+) -> Result<(), ApiError> {
     let is_here = request
         .peer
         .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    if is_here {
+    if is_here && browser::has_own_host(request, listening_on) {
         Ok(())
     } else {
         check(request, keys)

@@ -145,7 +145,7 @@ struct StatusBody<'a> {
 pub(super) fn status(service: &Service, request: &Request) -> Reply {
     let mut status = service.account.status();
     // Whose account it is, is nobody else's business.
-    if access::check_person(request, &service.api_keys).is_err() {
+    if access::check_person(request, &service.api_keys, &service.host).is_err() {
         status = Status {
             signed_in: status.signed_in,
             ..Status::default()

@@ -34,6 +34,10 @@ fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], error: &serde_json::Error) ->
             let inner = error.into_inner().to_string();
             // Line and column mean little to whoever built the body from objects.
             let what = inner.split(" at line ").next().unwrap_or(&inner);
+            // The body itself has no name: `duplicate field`, at the outermost level.
+            if path == "." {
+                return ApiError::invalid(400, "invalid_json", format!("Invalid body: {what}."));
+            }
             let message = format!("Invalid type for '{path}': {what}.");
             ApiError::invalid(400, "invalid_type", message).param(path)
         }

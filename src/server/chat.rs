@@ -29,7 +29,7 @@ pub(super) fn create(
     let translated = translate::request(&chat, &stamp.model, &*service.signatures, &fetched)?;
     let question = Question::new(&stamp.model, &translated.request);
     let question = question.map_err(|_| ApiError::internal())?;
-    let ignored = ignored_header(&translated.ignored);
+    let ignored = translated.notes.header_value();
     let reader = Reader::new(
         stamp.clone(),
         translated.names,
@@ -53,13 +53,13 @@ pub(super) fn create(
     } else {
         whole(service, &question, reader, &stamp)?
     };
-    for (name, value) in ignored {
-        reply.add_header(name, value);
+    if let Some(fields) = ignored {
+        reply.add_header("x-gemini-proxy-ignored", fields);
     }
     Ok(reply)
 }
 
-fn model(chat: &ChatRequest<'_>) -> Result<String, Rejection> {
+pub(super) fn model(chat: &ChatRequest<'_>) -> Result<String, Rejection> {
     let id = models::without_prefix(chat.model.as_deref().unwrap_or_default());
     if id.is_empty() {
         return Err(Rejection::missing("model"));
@@ -105,12 +105,6 @@ fn stream(source: ChatStream) -> Reply {
         headers,
         source: Box::new(source),
     }
-}
-
-/// Says which fields of the request had no effect.
-fn ignored_header(ignored: &[&'static str]) -> Vec<(&'static str, String)> {
-    let named = (!ignored.is_empty()).then(|| ("x-gemini-proxy-ignored", ignored.join(",")));
-    named.into_iter().collect()
 }
 
 /// Pulled from the client's end: a slow client slows Google. When a write finds

@@ -122,7 +122,7 @@ impl ApiError {
     }
 
     /// `{"error": {…}}`
-    fn envelope(&self) -> Vec<u8> {
+    pub(super) fn envelope(&self) -> Vec<u8> {
         let error = ErrorDetail {
             message: &self.message,
             kind: self.kind,

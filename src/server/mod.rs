@@ -10,8 +10,11 @@ pub mod transport;
 mod access;
 mod auth;
 mod body;
+mod browser;
 mod chat;
+mod cors;
 mod error;
+pub mod explain;
 mod images;
 mod models;
 mod page;
@@ -28,7 +31,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::config::{Config, UpstreamKind};
+use crate::config::{Config, Origins, UpstreamKind};
 use crate::http::Fetcher;
 use crate::secret::Secret;
 use crate::server::error::{ApiError, SignInPage};
@@ -48,6 +51,9 @@ pub struct Service {
     kind: UpstreamKind,
     account: Arc<Account>,
     api_keys: Vec<Secret>,
+    cors_origins: Origins,
+    /// The name or address that the user gave to listen on.
+    host: String,
     signatures: Arc<SignatureCache>,
     offered: OfferedModels,
     sign_in_page: SignInPage,
@@ -69,6 +75,8 @@ impl Service {
             kind: config.upstream,
             account,
             api_keys: config.api_keys.clone(),
+            cors_origins: config.cors_origins.clone(),
+            host: config.host.clone(),
             signatures: Arc::new(SignatureCache::new()),
             offered: OfferedModels::default(),
             sign_in_page: SignInPage {
@@ -84,6 +92,13 @@ impl Service {
         request: &mut Request,
         id: &str,
     ) -> Result<Reply, ApiError> {
+        if let Some(reply) = cors::preflight(&self.cors_origins, request) {
+            return Ok(reply);
+        }
+        // Only loopback is served without a key, so these are a browser's tricks.
+        if self.api_keys.is_empty() {
+            browser::check(request, &self.cors_origins, &self.host)?;
+        }
         if !route.allows(&request.method) {
             let message = format!(
                 "{} is not allowed here; use {}.",
@@ -96,7 +111,7 @@ impl Service {
         match route.guard() {
             Guard::Open => {}
             Guard::Key => access::check(request, &self.api_keys)?,
-            Guard::KeyOrHere => access::check_person(request, &self.api_keys)?,
+            Guard::KeyOrHere => access::check_person(request, &self.api_keys, &self.host)?,
         }
         match route {
             Route::ChatCompletions => chat::create(self, request, id),
@@ -122,6 +137,7 @@ impl Handler for Arc<Service> {
         let begun = Instant::now();
         let id = request_id();
         let (method, path) = (request.method.clone(), request.path.clone());
+        let origin = request.header("origin").map(str::to_owned);
         let route = Route::of(&path);
         // The transport would catch it, too, but does not know the id.
         let outcome = catch_unwind(AssertUnwindSafe(|| self.route(&route, request, &id)));
@@ -144,10 +160,10 @@ impl Handler for Arc<Service> {
             Reply::Stream { .. } => log::info!("{id} {method} {path} stream"),
         }
         reply.add_header("x-request-id", id);
-        reply
+        cors::expose(&self.cors_origins, origin.as_deref(), reply)
     }
 
-    fn refuse(&self, refusal: Refusal) -> Reply {
+    fn refuse(&self, refusal: Refusal, origin: Option<&str>) -> Reply {
         let error = match refusal {
             Refusal::MalformedFraming(what) => ApiError::invalid(
                 400,
@@ -169,7 +185,7 @@ impl Handler for Arc<Service> {
         };
         let mut reply = error.into_reply();
         reply.add_header("x-request-id", request_id());
-        reply
+        cors::expose(&self.cors_origins, origin, reply)
     }
 
     fn is_light(&self, path: &str) -> bool {

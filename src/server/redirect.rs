@@ -51,7 +51,7 @@ where
         }
     }
 
-    fn refuse(&self, _: Refusal) -> Reply {
+    fn refuse(&self, _: Refusal, _: Option<&str>) -> Reply {
         nothing_here(400)
     }
 }

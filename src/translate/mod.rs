@@ -10,6 +10,7 @@
 mod fetched;
 mod media;
 mod messages;
+mod notes;
 mod parts;
 mod request;
 mod response;
@@ -22,6 +23,7 @@ mod thinking;
 mod tools;
 
 pub use fetched::{Fetched, Remote, remote_media};
+pub use notes::{Note, Notes};
 pub use request::{Translated, request};
 pub use response::response;
 pub use signatures::{CallRecord, NoSignatures, Recalled, Signatures};

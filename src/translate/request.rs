@@ -1,6 +1,6 @@
 //! A chat request as Gemini's: the order of things.
 
-use super::{Fetched, Names, Rejection, Signatures, messages, schema, thinking, tools};
+use super::{Fetched, Names, Notes, Rejection, Signatures, messages, schema, thinking, tools};
 use crate::models::{self, Abilities, Generation};
 use crate::wire::gemini::{GenerateContentRequest, GenerationConfig, Tool};
 use crate::wire::openai;
@@ -16,8 +16,8 @@ pub struct Translated<'a> {
     /// Gemini has no switch for `parallel_tool_calls: false`; we pass on the
     /// first call only.
     pub one_call_only: bool,
-    /// Fields of the client's request that had no effect, or less than asked.
-    pub ignored: Vec<&'static str>,
+    /// What of the client's request had no effect, or less than asked.
+    pub notes: Notes,
 }
 
 /// Translates a request for `model`, which decides how things are written.
@@ -29,24 +29,34 @@ pub fn request<'a>(
     fetched: &'a Fetched,
 ) -> Result<Translated<'a>, Rejection> {
     let abilities = models::abilities(model);
-    let mut ignored = Vec::new();
+    let mut notes = Notes::default();
     let given_messages = chat.messages.as_deref().unwrap_or_default();
     if given_messages.is_empty() {
         return Err(Rejection::missing("messages"));
     }
     let given_tools = chat.tools.as_deref().unwrap_or_default();
-    if given_tools.iter().any(tools::is_hosted) {
-        ignored.push("tools");
+    for (position, _) in given_tools
+        .iter()
+        .enumerate()
+        .filter(|(_, tool)| tools::is_hosted(tool))
+    {
+        notes.add(
+            format!("tools[{position}]"),
+            "left out: it runs at OpenAI, and Gemini has no equal",
+        );
     }
     let (mut declarations, names) = tools::declarations(given_tools)?;
     let tool_config = tools::tool_config(chat.tool_choice.as_ref(), &mut declarations)?;
     if chat.tool_choice.is_some() && declarations.is_empty() {
-        ignored.push("tool_choice");
+        notes.add(
+            "tool_choice",
+            "left out: there are no functions to choose from",
+        );
     }
     let (system_instruction, contents) =
         messages::contents(given_messages, model, signatures, fetched)?;
     let has_functions = !declarations.is_empty();
-    let generation_config = generation_config(chat, &abilities, has_functions, &mut ignored)?;
+    let generation_config = generation_config(chat, &abilities, has_functions, &mut notes)?;
 
     let mut all_tools = Vec::from_iter(tools::entry(declarations));
     if chat.web_search_options.is_some() {
@@ -54,7 +64,8 @@ pub fn request<'a>(
         if all_tools.is_empty() {
             all_tools.push(Tool::GoogleSearch {});
         } else {
-            ignored.push("web_search_options");
+            let reason = "left out: Gemini refuses its search beside functions";
+            notes.add("web_search_options", reason);
         }
     }
     let request = GenerateContentRequest {
@@ -69,7 +80,7 @@ pub fn request<'a>(
         request,
         names,
         one_call_only,
-        ignored,
+        notes,
     })
 }
 
@@ -77,9 +88,9 @@ fn generation_config(
     chat: &openai::ChatRequest<'_>,
     abilities: &Abilities,
     has_functions: bool,
-    ignored: &mut Vec<&'static str>,
+    notes: &mut Notes,
 ) -> Result<GenerationConfig, Rejection> {
-    let max_output_tokens = max_output_tokens(chat, abilities, ignored)?;
+    let max_output_tokens = max_output_tokens(chat, abilities, notes)?;
     let top_p = within(chat.top_p, 0.0, 1.0, "top_p")?;
     let mut config = GenerationConfig {
         temperature: within(chat.temperature, 0.0, 2.0, "temperature")?,
@@ -92,7 +103,7 @@ fn generation_config(
         },
         candidate_count: candidate_count(chat)?,
         max_output_tokens,
-        stop_sequences: stop_sequences(chat, ignored),
+        stop_sequences: stop_sequences(chat, notes),
         presence_penalty: penalty(chat.presence_penalty, "presence_penalty")?,
         frequency_penalty: penalty(chat.frequency_penalty, "frequency_penalty")?,
         seed: chat.seed.map(folded),
@@ -100,11 +111,17 @@ fn generation_config(
         ..GenerationConfig::default()
     };
     if chat.reasoning_effort.is_some() && config.thinking_config.is_none() {
-        ignored.push("reasoning_effort");
+        notes.add(
+            "reasoning_effort",
+            "left out: this model does not think, or it is not known how it is told to",
+        );
     }
     // Before Gemini 3 a JSON answer and functions in one request are a 400.
     if has_functions && abilities.generation < Generation::Three {
-        ignored.extend(chat.response_format.is_some().then_some("response_format"));
+        if chat.response_format.is_some() {
+            let reason = "left out: before Gemini 3 functions and JSON answers exclude each other";
+            notes.add("response_format", reason);
+        }
     } else {
         response_format(chat, &mut config)?;
     }
@@ -116,7 +133,7 @@ fn generation_config(
 fn max_output_tokens(
     chat: &openai::ChatRequest<'_>,
     abilities: &Abilities,
-    ignored: &mut Vec<&'static str>,
+    notes: &mut Notes,
 ) -> Result<Option<u32>, Rejection> {
     let (param, asked) = match (chat.max_completion_tokens, chat.max_tokens) {
         (Some(asked), _) => ("max_completion_tokens", asked),
@@ -134,7 +151,8 @@ fn max_output_tokens(
     };
     let limit = u64::from(abilities.output_limit.unwrap_or(i32::MAX as u32));
     if asked > limit {
-        ignored.push(param);
+        let reason = format!("cut from {asked} to {limit}, the most that this model writes");
+        notes.add(param, reason);
     }
     Ok(u32::try_from(asked.min(limit)).ok())
 }
@@ -206,7 +224,7 @@ fn candidate_count(chat: &openai::ChatRequest<'_>) -> Result<Option<u32>, Reject
     }
 }
 
-fn stop_sequences(chat: &openai::ChatRequest<'_>, ignored: &mut Vec<&'static str>) -> Vec<String> {
+fn stop_sequences(chat: &openai::ChatRequest<'_>, notes: &mut Notes) -> Vec<String> {
     let given = chat
         .stop
         .as_ref()
@@ -219,8 +237,12 @@ fn stop_sequences(chat: &openai::ChatRequest<'_>, ignored: &mut Vec<&'static str
         }
     }
     if kept.len() > MAX_STOP_SEQUENCES {
+        let reason = format!(
+            "only the first {MAX_STOP_SEQUENCES} of {} are sent: Gemini takes no more",
+            kept.len()
+        );
         kept.truncate(MAX_STOP_SEQUENCES);
-        ignored.push("stop");
+        notes.add("stop", reason);
     }
     kept
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::account::{Account, Ready};
 use super::event_stream::{Answer, EventStream, Wrapping};
 use super::question::Question;
-use super::{LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, UpstreamError, checked};
+use super::{
+    GENERATE, LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, STREAM, UpstreamError, checked,
+};
 use crate::config::Config;
 use crate::http::{Http, Pulse, Request, Response};
 use crate::models;
@@ -34,7 +36,7 @@ impl CodeAssist {
 
     /// `:generateContent`
     pub fn generate(&self, question: &Question, pulse: &Pulse) -> Result<Answer, UpstreamError> {
-        let response = self.ask("generateContent", question, pulse)?;
+        let response = self.ask(GENERATE, question, pulse)?;
         Ok(Answer::new(
             response.bytes(MAX_ANSWER_BYTES)?,
             Wrapping::Enveloped,
@@ -43,7 +45,7 @@ impl CodeAssist {
 
     /// `:streamGenerateContent`
     pub fn stream(&self, question: &Question, pulse: &Pulse) -> Result<EventStream, UpstreamError> {
-        let response = self.ask("streamGenerateContent?alt=sse", question, pulse)?;
+        let response = self.ask(STREAM, question, pulse)?;
         Ok(EventStream::new(response.into_body(), Wrapping::Enveloped))
     }
 
@@ -131,7 +133,7 @@ impl CodeAssist {
         body: impl Fn(&Ready) -> serde_json::Result<Vec<u8>>,
     ) -> Result<Response, UpstreamError> {
         let body = body(ready).map_err(UpstreamError::unwritable)?;
-        let url = format!("{}/{VERSION}:{}", self.base, call.method);
+        let url = url(&self.base, call.method);
         let authorization = ready.token.bearer();
         let user_agent = match &self.user_agent {
             Some(user_agent) => user_agent.clone(),
@@ -159,6 +161,11 @@ struct Call<'a> {
     /// For the User-Agent.
     model: &'a str,
     pulse: &'a Pulse,
+}
+
+/// Where a method is.
+pub(super) fn url(base: &str, method: &str) -> String {
+    format!("{base}/{VERSION}:{method}")
 }
 
 /// The Gemini CLI's form for programs that embed it, with our own name in it.

@@ -5,7 +5,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::event_stream::{Answer, EventStream, Wrapping};
 use super::question::Question;
-use super::{LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, UpstreamError, checked};
+use super::{
+    GENERATE, LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, STREAM, UpstreamError, checked,
+};
 use crate::config::Config;
 use crate::http::{Http, Pulse, Request, Response};
 use crate::secret::Secret;
@@ -39,7 +41,7 @@ impl GeminiApi {
 
     /// `:generateContent`
     pub fn generate(&self, question: &Question, pulse: &Pulse) -> Result<Answer, UpstreamError> {
-        let response = self.ask("generateContent", question, pulse)?;
+        let response = self.ask(GENERATE, question, pulse)?;
         Ok(Answer::new(
             response.bytes(MAX_ANSWER_BYTES)?,
             Wrapping::Plain,
@@ -48,7 +50,7 @@ impl GeminiApi {
 
     /// `:streamGenerateContent`
     pub fn stream(&self, question: &Question, pulse: &Pulse) -> Result<EventStream, UpstreamError> {
-        let response = self.ask("streamGenerateContent?alt=sse", question, pulse)?;
+        let response = self.ask(STREAM, question, pulse)?;
         Ok(EventStream::new(response.into_body(), Wrapping::Plain))
     }
 
@@ -96,8 +98,7 @@ impl GeminiApi {
         question: &Question,
         pulse: &Pulse,
     ) -> Result<Response, UpstreamError> {
-        let model = utf8_percent_encode(&question.model, NOT_IN_SEGMENT);
-        let url = format!("{}/v1beta/models/{model}:{method}", self.base);
+        let url = url(&self.base, &question.model, method);
         // Never in the address, where logs would keep it.
         let headers = [
             ("x-goog-api-key", self.key.reveal()),
@@ -110,4 +111,10 @@ impl GeminiApi {
         };
         checked(self.http.send_while(request, pulse)?)
     }
+}
+
+/// Where a method of a model is.
+pub(super) fn url(base: &str, model: &str, method: &str) -> String {
+    let model = utf8_percent_encode(model, NOT_IN_SEGMENT);
+    format!("{base}/v1beta/models/{model}:{method}")
 }

@@ -183,6 +183,14 @@ fn describe_unreadable(http_status: u16, text: &str) -> String {
     if text.is_empty() {
         return format!("Google answered HTTP {http_status} without an explanation");
     }
+    if text.starts_with('<') {
+        let title = text.split_once("<title>").and_then(|(_, rest)| {
+            let (title, _) = rest.split_once("</title>")?;
+            Some(format!(" ({})", title.trim()))
+        });
+        let title = title.unwrap_or_default();
+        return format!("Google answered HTTP {http_status} with a page of HTML{title}");
+    }
     let excerpt: String = text
         .chars()
         .take(EXCERPT)
@@ -280,14 +288,11 @@ mod tests {
     fn what_is_not_json_is_described() {
         for (body, words) in [
             ("", "without"),
-            ("<html>Bad\nGateway", "HTML"),
+            ("<html><title>Bad Gateway</title>", "HTML (Bad Gateway)"),
             ("{\"a\"", "not JSON"),
         ] {
             let error = GoogleError::parse(502, body.as_bytes());
-            assert!(
-                error.message.contains(words) || error.message.contains("not JSON"),
-                "{error}"
-            );
+            assert!(error.message.contains(words), "{error}");
         }
     }
 

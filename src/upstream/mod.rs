@@ -6,6 +6,7 @@ mod event_stream;
 mod gemini_api;
 mod google_error;
 pub mod onboarding;
+pub mod preview;
 mod question;
 pub mod refusal;
 mod verdict;
@@ -20,6 +21,12 @@ pub use verdict::Verdict;
 use std::time::Duration;
 
 use crate::http::{HttpError, Pulse, Response};
+
+/// Asks for a whole answer.
+const GENERATE: &str = "generateContent";
+
+/// Asks for an answer in events.
+const STREAM: &str = "streamGenerateContent?alt=sse";
 
 /// A whole answer may hold images.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;

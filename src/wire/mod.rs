@@ -8,6 +8,7 @@ pub mod code_assist;
 pub mod gemini;
 pub mod google_oauth;
 pub mod openai;
+pub mod pretty;
 pub mod provisioning;
 pub mod sse;
 

@@ -2,8 +2,8 @@
 //! shows, with files named for what they are:
 //!
 //! - `openai_request.json` becomes `gemini_request.json` (with `ignored.txt`, if
-//!   fields had no effect) or `rejection.json`; `fetched.json` holds what was
-//!   found behind its URLs, as base64
+//!   fields had less effect than asked: each with the reason) or `rejection.json`;
+//!   `fetched.json` holds what was found behind its URLs, as base64
 //! - `gemini_response.json` becomes `openai_response.json` or `unfinished.txt`
 //! - `gemini_events.sse` becomes `openai_chunks.sse`; `unfinished.txt` if it
 //!   ends without an end
@@ -114,8 +114,11 @@ impl Case {
                 Ok(translated) => {
                     names = translated.names;
                     one_call_only = translated.one_call_only;
-                    let ignored = translated.ignored.join("\n");
-                    let ignored = (!ignored.is_empty()).then_some(ignored + "\n");
+                    let notes = translated.notes.iter();
+                    let ignored: String = notes
+                        .map(|note| format!("{}: {}\n", note.field, note.reason))
+                        .collect();
+                    let ignored = (!ignored.is_empty()).then_some(ignored);
                     (Some(pretty(&translated.request)), ignored, None)
                 }
                 Err(rejection) => {

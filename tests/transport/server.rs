@@ -122,7 +122,7 @@ impl Handler for TestHandler {
         }
     }
 
-    fn refuse(&self, refusal: Refusal) -> Reply {
+    fn refuse(&self, refusal: Refusal, _: Option<&str>) -> Reply {
         let status = match refusal {
             Refusal::MalformedFraming(_) | Refusal::BodyIncomplete => 400,
             Refusal::BodyTooLarge { .. } => 413,

@@ -107,7 +107,7 @@ pub(super) fn serve(
         Err(fault) => return refuse(raw, handler, fault),
     };
     let reply = catch_unwind(AssertUnwindSafe(|| handler.answer(&mut request)))
-        .unwrap_or_else(|_| handler.refuse(Refusal::Panicked));
+        .unwrap_or_else(|_| handler.refuse(Refusal::Panicked, request.header("origin")));
     // A stream may last, and the body be large.
     drop(request);
     let terms = Terms {
@@ -154,7 +154,7 @@ pub(super) fn abandoned() -> usize {
 
 /// How to refuse depends on what tiny_http does with the body when it is dropped.
 fn refuse(raw: tiny_http::Request, handler: &dyn Handler, fault: Fault) -> Aftermath {
-    let reply = handler.refuse(fault.refusal);
+    let reply = handler.refuse(fault.refusal, intake::value(&raw, "Origin"));
     let mut terms = terms(&raw);
     terms.keep_alive &= fault.in_step;
     match unread_length(&raw) {

@@ -57,8 +57,8 @@ pub trait Handler: Send + Sync + 'static {
     fn answer(&self, request: &mut Request) -> Reply;
 
     /// What to send where the transport itself says no. Must be cheap, must not block,
-    /// and must be a [`Reply::Whole`].
-    fn refuse(&self, refusal: Refusal) -> Reply;
+    /// and must be a [`Reply::Whole`]. `origin` is the header of that name, unchecked.
+    fn refuse(&self, refusal: Refusal, origin: Option<&str>) -> Reply;
 
     /// Whether requests for this path (still percent-encoded, without query) cost so
     /// little that they are answered when all workers are busy.

@@ -16,8 +16,8 @@ const MAX_GATHERED_BYTES: usize = 32 * 1024 * 1024;
 /// The last chunk and the empty trailer (RFC 9112 section 7.1).
 const END_OF_CHUNKS: &[u8] = b"0\r\n\r\n";
 
-/// The answer to a request. Header values are our own text, never the client's; one
-/// with a control byte is left out. `Content-Length`, `Transfer-Encoding`,
+/// The answer to a request. Header values are our own text, but for what CORS echoes;
+/// one with a control byte is left out. `Content-Length`, `Transfer-Encoding`,
 /// `Connection` and `Date` are the writer's business.
 pub enum Reply {
     /// Sent in one write.

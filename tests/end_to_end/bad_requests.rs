@@ -1,0 +1,263 @@
+//! What clients get wrong: said in OpenAI's envelope, with the place of the mistake.
+
+use gemini_proxy::simulator::Simulator;
+use serde_json::{Value, json};
+
+use crate::proxy::{Proxy, by_both_roads, generations, question};
+
+/// Of a body for chat, as it is.
+#[track_caller]
+fn refused(proxy: &Proxy, body: &[u8]) -> Value {
+    let error = proxy
+        .send("POST", "/v1/chat/completions", &[], body)
+        .error(400);
+    assert_eq!(error["type"], "invalid_request_error", "{error}");
+    error
+}
+
+#[test]
+fn a_body_that_is_no_json_object_is_refused() {
+    let simulator = Simulator::start().unwrap();
+    let proxy = Proxy::start(&simulator);
+    for (body, words) in [
+        (&b"{\"model\":"[..], "at byte 9"),
+        (b"", "at byte 0"),
+        (b"{\"model\": \"m\",\n\"messages\" 1}", "at byte"),
+        (b"\xff\xfe", "at byte"),
+        (b"{\"model\": \"\xff\"}", "at byte"),
+        (b"[]", "must be a JSON object"),
+        (b"\"text\"", "must be a JSON object"),
+        (b"null", "must be a JSON object"),
+        (
+            b"{\"model\": \"a\", \"model\": \"b\"}",
+            "duplicate field `model`",
+        ),
+    ] {
+        let error = refused(&proxy, body);
+        assert_eq!(error["code"], "invalid_json", "{error}");
+        assert_eq!(error["param"], Value::Null);
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(words), "{message}");
+    }
+    assert!(simulator.requests().is_empty());
+}
+
+#[test]
+fn what_is_missing_wrong_or_out_of_range_is_named() {
+    by_both_roads(|_, simulator, proxy| {
+        let content = |part: Value| json!({"messages": [{"role": "user", "content": [part]}]});
+        for (change, code, param) in [
+            (
+                json!({"model": null}),
+                "missing_required_parameter",
+                "model",
+            ),
+            (json!({"model": ""}), "missing_required_parameter", "model"),
+            (json!({"model": 7}), "invalid_type", "model"),
+            (
+                json!({"messages": null}),
+                "missing_required_parameter",
+                "messages",
+            ),
+            (
+                json!({"messages": []}),
+                "missing_required_parameter",
+                "messages",
+            ),
+            (json!({"messages": "Hi"}), "invalid_type", "messages"),
+            (
+                json!({"messages": [{}]}),
+                "missing_required_parameter",
+                "messages[0].role",
+            ),
+            (
+                json!({"messages": [{"role": "wizard", "content": "Hi"}]}),
+                "invalid_value",
+                "messages[0].role",
+            ),
+            (
+                json!({"messages": [{"role": "user", "content": 7}]}),
+                "invalid_type",
+                "messages[0].content",
+            ),
+            (
+                content(json!({"type": "hologram"})),
+                "invalid_value",
+                "messages[0].content[0].type",
+            ),
+            (
+                content(
+                    json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}),
+                ),
+                "invalid_value",
+                "messages[0].content[0].image_url",
+            ),
+            (
+                content(json!({"type": "file", "file": {"file_id": "file-1"}})),
+                "unsupported_value",
+                "messages[0].content[0].file.file_id",
+            ),
+            (json!({"stream": "yes"}), "invalid_type", "stream"),
+            (json!({"temperature": "hot"}), "invalid_type", "temperature"),
+            (
+                json!({"temperature": 2.5}),
+                "decimal_above_max_value",
+                "temperature",
+            ),
+            (json!({"top_p": -0.1}), "decimal_below_min_value", "top_p"),
+            (
+                json!({"max_tokens": 0}),
+                "integer_below_min_value",
+                "max_tokens",
+            ),
+            (json!({"n": 9}), "integer_above_max_value", "n"),
+            (json!({"n": 0}), "integer_below_min_value", "n"),
+            (json!({"seed": 1.5}), "invalid_type", "seed"),
+            (json!({"stop": 7}), "invalid_type", "stop"),
+            (
+                json!({"reasoning_effort": "lots"}),
+                "invalid_value",
+                "reasoning_effort",
+            ),
+            (
+                json!({"response_format": {"type": "xml"}}),
+                "invalid_value",
+                "response_format.type",
+            ),
+            (
+                json!({"response_format": {"type": "json_schema"}}),
+                "missing_required_parameter",
+                "response_format.json_schema.schema",
+            ),
+            (
+                json!({"tools": [{"type": "function", "function": {}}]}),
+                "missing_required_parameter",
+                "tools[0].function.name",
+            ),
+        ] {
+            let mut request = question("Hi");
+            for (name, value) in change.as_object().unwrap() {
+                request[name] = value.clone();
+            }
+            let error = refused(proxy, request.to_string().as_bytes());
+            assert_eq!(error["code"], code, "{change}: {error}");
+            assert_eq!(error["param"], param, "{change}: {error}");
+        }
+        assert!(simulator.requests().is_empty());
+    });
+}
+
+#[test]
+fn a_model_that_google_does_not_know_is_said_so() {
+    by_both_roads(|_, simulator, proxy| {
+        for (model, words) in [
+            ("gpt-4o", "GET /v1/models"),
+            (
+                "gemini-1.0-pro-vision",
+                "Google has retired it; use `gemini-",
+            ),
+            (
+                "gemini-9-pro-preview",
+                "Preview models may have to be enabled",
+            ),
+        ] {
+            for stream in [false, true] {
+                let mut request = question("Hi");
+                request["model"] = json!(model);
+                request["stream"] = json!(stream);
+                let error = proxy.chat(&request).error(404);
+                assert_eq!(error["type"], "invalid_request_error");
+                assert_eq!(error["code"], "model_not_found");
+                assert_eq!(error["param"], "model");
+                let message = error["message"].as_str().unwrap();
+                let sentence = format!("The model `{model}` does not exist");
+                assert!(message.contains(&sentence), "{message}");
+                assert!(message.contains(words), "{message}");
+            }
+        }
+        // Google was asked each time: what it knows is for it to say.
+        assert_eq!(generations(simulator).len(), 6);
+    });
+}
+
+#[test]
+fn a_retired_model_names_its_successor() {
+    by_both_roads(|_, _, proxy| {
+        for model in [
+            "gemini-2.0-flash",
+            "gemini-2.0-flash-lite",
+            "gemini-1.5-pro",
+            "gemini-1.5-flash",
+        ] {
+            let row = proxy.get(&format!("/v1/models/{model}")).success();
+            let successor = row["successor"].as_str().unwrap();
+            let mut request = question("Hi");
+            request["model"] = json!(model);
+            let error = proxy.chat(&request).error(404);
+            let message = error["message"].as_str().unwrap();
+            let advice = format!("Google has retired it; use `{successor}` instead.");
+            assert!(message.contains(&advice), "{message}");
+        }
+    });
+}
+
+#[test]
+fn a_preview_model_that_the_account_may_not_use_says_what_to_do() {
+    let simulator = Simulator::start().unwrap();
+    simulator.set_state(json!({"preview": false})).unwrap();
+    let mut request = question("Hi");
+    request["model"] = json!("gemini-3.1-pro-preview");
+    let error = Proxy::start(&simulator).chat(&request).error(404);
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("release channel"), "{message}");
+}
+
+#[test]
+fn paths_that_are_not_there_are_told_apart_from_those_not_offered() {
+    let simulator = Simulator::start().unwrap();
+    let proxy = Proxy::start(&simulator);
+    for (method, target) in [
+        ("GET", "/v1/unheard"),
+        ("POST", "/v1/chat"),
+        ("GET", "/v1"),
+        ("GET", "/favicon.ico"),
+        ("POST", "/v1/chat/completions/x"),
+    ] {
+        let error = proxy.send(method, target, &[], b"{}").error(404);
+        assert_eq!(error["code"], "unknown_url", "{target}");
+        let message = error["message"].as_str().unwrap();
+        let named = format!("Unknown request URL: {method} {target}");
+        assert!(message.contains(&named), "{message}");
+    }
+    for target in [
+        "/v1/embeddings",
+        "/v1/images/generations",
+        "/v1/audio/speech",
+        "/v1/moderations",
+        "/v1/files",
+        "/v1/assistants",
+        "/embeddings",
+    ] {
+        let error = proxy.send("POST", target, &[], b"{}").error(404);
+        assert_eq!(error["code"], "endpoint_not_supported", "{target}");
+    }
+}
+
+#[test]
+fn a_wrong_method_is_told_the_right_one() {
+    let simulator = Simulator::start().unwrap();
+    let proxy = Proxy::start(&simulator);
+    for (method, target, allowed) in [
+        ("GET", "/v1/chat/completions", "POST"),
+        ("DELETE", "/v1/chat/completions", "POST"),
+        ("POST", "/v1/models", "GET, HEAD"),
+        ("DELETE", "/v1/models/gemini-2.5-pro", "GET, HEAD"),
+        ("POST", "/health", "GET, HEAD"),
+        ("POST", "/auth/login", "GET"),
+        ("GET", "/auth/logout", "POST"),
+    ] {
+        let answer = proxy.send(method, target, &[], b"");
+        assert_eq!(answer.error(405)["code"], "method_not_allowed", "{target}");
+        assert_eq!(answer.header("allow"), Some(allowed), "{target}");
+    }
+}

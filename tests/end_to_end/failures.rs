@@ -1,0 +1,313 @@
+//! What a client sees of Google's refusals and failures: always OpenAI's envelope,
+//! with the status that makes clients do the right thing.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::thread;
+
+use gemini_proxy::simulator::Simulator;
+use serde_json::json;
+
+use crate::home::Home;
+use crate::proxy::{MODEL, Road, by_both_roads, generations, question};
+
+#[test]
+fn a_short_limit_says_when_to_come_back() {
+    by_both_roads(|_, simulator, proxy| {
+        for (delay, seconds, milliseconds, words) in [
+            ("0.5s", "1", "500", "Please try again in 1s."),
+            ("7s", "7", "7000", "Please try again in 7s."),
+            ("41.2s", "42", "41200", "Please try again in 42s."),
+            ("60s", "60", "60000", "Please try again in 1m0s."),
+        ] {
+            for name in ["rate_limit", "retry_info", "retry_in_message"] {
+                simulator
+                    .script(json!([{"error": name, "delay": delay}]))
+                    .unwrap();
+                let answer = proxy.chat(&question("Hi"));
+                let error = answer.error(429);
+                assert_eq!(error["type"], "requests", "{name}");
+                assert_eq!(error["code"], "rate_limit_exceeded", "{name}");
+                assert_eq!(answer.header("retry-after"), Some(seconds), "{name}");
+                assert_eq!(
+                    answer.header("retry-after-ms"),
+                    Some(milliseconds),
+                    "{name}"
+                );
+                assert_eq!(answer.header("x-should-retry"), None);
+                let message = error["message"].as_str().unwrap();
+                assert!(message.ends_with(words), "{name}: {message}");
+            }
+        }
+        for name in ["minute_quota", "no_details"] {
+            simulator.script(json!([{"error": name}])).unwrap();
+            let answer = proxy.chat(&question("Hi"));
+            assert_eq!(answer.error(429)["code"], "rate_limit_exceeded", "{name}");
+            let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+            assert!((1..=60).contains(&seconds), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_quota_that_is_used_up_is_not_asked_again() {
+    by_both_roads(|_, simulator, proxy| {
+        for (name, delay, words) in [
+            ("quota_exhausted", "1s", "13h19m"),
+            ("daily_quota", "1s", "quota"),
+            ("limit_zero", "1s", "limit: 0"),
+            ("no_credits", "1s", "credit balance"),
+            ("rate_limit_without_delay", "1s", "exhausted your capacity"),
+            ("rate_limit", "61s", "1m1s"),
+            ("retry_info", "300s", "5m0s"),
+        ] {
+            simulator
+                .script(json!([{"error": name, "delay": delay}]))
+                .unwrap();
+            let answer = proxy.chat(&question("Hi"));
+            let error = answer.error(429);
+            assert_eq!(error["type"], "insufficient_quota", "{name}");
+            assert_eq!(error["code"], "insufficient_quota", "{name}");
+            assert_eq!(answer.header("x-should-retry"), Some("false"), "{name}");
+            assert_eq!(answer.header("retry-after"), None, "{name}");
+            assert_eq!(answer.header("retry-after-ms"), None, "{name}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(words), "{name}: {message}");
+        }
+    });
+}
+
+#[test]
+fn too_much_to_do_at_googles_is_a_503_soon_to_be_tried_again() {
+    by_both_roads(|_, simulator, proxy| {
+        for name in ["capacity", "no_capacity", "overloaded"] {
+            simulator
+                .script(json!([{"error": name, "times": "always"}]))
+                .unwrap();
+            let answer = proxy.chat(&question("Hi"));
+            let error = answer.error(503);
+            assert_eq!(error["type"], "server_error", "{name}");
+            assert_eq!(error["code"], "server_is_overloaded", "{name}");
+            let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+            assert!((1..=10).contains(&seconds), "{name}");
+            simulator.reset();
+        }
+    });
+}
+
+#[test]
+fn failures_of_googles_are_502_and_504() {
+    by_both_roads(|_, simulator, proxy| {
+        for (failure, status, code) in [
+            (json!({"error": "internal"}), 502, "upstream_error"),
+            (json!({"error": "bad_gateway"}), 502, "upstream_error"),
+            (json!({"html": true, "status": 500}), 502, "upstream_error"),
+            (
+                json!({"raw_chunks": [], "status": 500}),
+                502,
+                "upstream_error",
+            ),
+            (
+                json!({"error": "deadline_exceeded"}),
+                504,
+                "upstream_timeout",
+            ),
+            (json!({"html": true}), 502, "upstream_invalid_response"),
+            (
+                json!({"raw_chunks": ["{\"candi"]}),
+                502,
+                "upstream_invalid_response",
+            ),
+            (
+                json!({"text": "x", "then": "truncate"}),
+                502,
+                "upstream_stream_error",
+            ),
+        ] {
+            let mut item = failure.clone();
+            item["times"] = json!("always");
+            simulator.script(json!([item])).unwrap();
+            let answer = proxy.chat(&question("Hi"));
+            let error = answer.error(status);
+            assert_eq!(error["type"], "server_error", "{failure}");
+            assert_eq!(error["code"], code, "{failure}: {error}");
+            assert!(!answer.text().contains("<html"), "{}", answer.text());
+            assert!(!answer.text().contains("DOCTYPE"), "{}", answer.text());
+            simulator.reset();
+        }
+    });
+}
+
+#[test]
+fn every_form_of_googles_errors_is_understood() {
+    by_both_roads(|_, simulator, proxy| {
+        for form in ["object", "array", "nested"] {
+            for stream in [false, true] {
+                simulator
+                    .script(json!([{"error": "retry_info", "delay": "7s", "form": form}]))
+                    .unwrap();
+                let mut request = question("Hi");
+                request["stream"] = json!(stream);
+                let answer = proxy.chat(&request);
+                assert_eq!(answer.error(429)["code"], "rate_limit_exceeded", "{form}");
+                assert_eq!(answer.header("retry-after"), Some("7"), "{form}");
+            }
+        }
+    });
+}
+
+#[test]
+fn googles_own_words_about_a_bad_request_arrive() {
+    by_both_roads(|_, simulator, proxy| {
+        for (name, words) in [
+            ("unknown_field", "Unknown name \"strict\""),
+            ("unsupported_mime_type", "image/tiff"),
+            ("schema_too_deep", "nesting depth"),
+            ("location_not_supported", "User location is not supported"),
+        ] {
+            simulator.script(json!([{"error": name}])).unwrap();
+            let error = proxy.chat(&question("Hi")).error(400);
+            assert_eq!(error["type"], "invalid_request_error", "{name}");
+            assert_eq!(error["code"], "invalid_argument", "{name}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(words), "{name}: {message}");
+        }
+    });
+}
+
+#[test]
+fn too_long_a_conversation_is_said_in_openais_sentence() {
+    by_both_roads(|_, simulator, proxy| {
+        simulator.script(json!([{"error": "token_limit"}])).unwrap();
+        let error = proxy.chat(&question("Hi")).error(400);
+        assert_eq!(error["code"], "context_length_exceeded");
+        assert_eq!(error["param"], "messages");
+        let sentence = "This model's maximum context length is 1048576 tokens. However, your \
+                        messages resulted in 1200000 tokens. Please reduce the length of the \
+                        messages.";
+        assert_eq!(error["message"], sentence);
+    });
+}
+
+#[test]
+fn too_large_a_body_is_a_413_ours_or_googles() {
+    by_both_roads(|_, simulator, proxy| {
+        for name in ["payload_too_large", "payload_size_exceeded"] {
+            simulator.script(json!([{"error": name}])).unwrap();
+            let error = proxy.chat(&question("Hi")).error(413);
+            assert_eq!(error["code"], "request_too_large", "{name}");
+        }
+        let asked = generations(simulator).len();
+        let body = vec![b' '; 33 * 1024 * 1024];
+        let error = proxy
+            .send("POST", "/v1/chat/completions", &[], &body)
+            .error(413);
+        assert_eq!(error["type"], "invalid_request_error");
+        assert_eq!(error["code"], "request_too_large");
+        assert_eq!(generations(simulator).len(), asked);
+    });
+}
+
+#[test]
+fn where_nobody_listens_the_answer_is_a_502() {
+    let simulator = Simulator::start().unwrap();
+    // A port that was free a moment ago.
+    let nowhere = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let nowhere = format!("http://{nowhere}");
+    for (road, setting) in [
+        (Road::CodeAssist, "CODE_ASSIST_ENDPOINT"),
+        (Road::GeminiApi, "GEMINI_API_ENDPOINT"),
+    ] {
+        let proxy = road.home(&simulator).env(setting, &nowhere).serve();
+        for stream in [false, true] {
+            let mut request = question("Hi");
+            request["stream"] = json!(stream);
+            let error = proxy.chat(&request).error(502);
+            assert_eq!(error["code"], "upstream_error");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("127.0.0.1"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn where_a_proxy_is_set_google_is_asked_through_it() {
+    let proxy_server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = proxy_server.local_addr().unwrap();
+    let simulator = Simulator::start().unwrap();
+    let proxy = Road::GeminiApi
+        .home(&simulator)
+        .env("GEMINI_API_ENDPOINT", "https://gemini.invalid")
+        .env("HTTPS_PROXY", &format!("http://me:pass-word@{address}"))
+        .env("RUST_LOG", "trace")
+        .serve();
+    let refuses = thread::spawn(move || {
+        let (mut connection, _) = proxy_server.accept().unwrap();
+        let head: Vec<String> = BufReader::new(&connection)
+            .lines()
+            .map(|line| line.unwrap())
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
+        connection.write_all(refusal).unwrap();
+        head
+    });
+    let error = proxy.chat(&question("Hi")).error(502);
+    assert_eq!(error["code"], "upstream_error");
+    let head = refuses.join().unwrap();
+    assert_eq!(head[0], "CONNECT gemini.invalid:443 HTTP/1.1");
+    assert!(
+        head.iter()
+            .any(|line| line.eq_ignore_ascii_case("proxy-authorization: basic bWU6cGFzcy13b3Jk")),
+        "{head:?}"
+    );
+    assert!(!error.to_string().contains("pass-word"), "{error}");
+    assert!(!proxy.log().text().contains("pass-word"));
+}
+
+#[test]
+fn a_proxy_is_not_asked_for_what_is_on_this_machine() {
+    let simulator = Simulator::start().unwrap();
+    let home = Road::CodeAssist.home(&simulator);
+    let proxy = home.env("HTTPS_PROXY", "http://127.0.0.1:1").serve();
+    proxy.chat(&question("Hi")).success();
+}
+
+#[test]
+fn a_token_file_that_cannot_be_read_is_said_so() {
+    let simulator = Simulator::start().unwrap();
+    let home = Home::new(&simulator).with_file("tokens.json/in the way", "");
+    let error = home.serve().chat(&question("Hi")).error(500);
+    assert_eq!(error["type"], "server_error");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("tokens.json"), "{message}");
+}
+
+#[test]
+fn after_every_failure_the_proxy_goes_on() {
+    by_both_roads(|_, simulator, proxy| {
+        for failure in [
+            json!({"error": "internal"}),
+            json!({"text": "x", "then": "reset"}),
+            json!({"html": true}),
+        ] {
+            simulator.script(json!([failure])).unwrap();
+            assert!(proxy.chat(&question("Hi")).status >= 500);
+            proxy.chat(&question("Hi")).success();
+        }
+    });
+}
+
+#[test]
+fn a_key_that_is_missing_at_googles_stops_nothing_but_chat() {
+    let simulator = Simulator::start().unwrap();
+    let proxy = Home::new(&simulator).env("GEMINI_API_KEY", "wrong").serve();
+    let mut request = question("Hi");
+    request["model"] = json!(MODEL);
+    assert_eq!(proxy.chat(&request).error(401)["code"], "not_signed_in");
+    proxy.get("/v1/models").success();
+    proxy.get("/health").success();
+}

@@ -1,0 +1,43 @@
+//! The built program, from outside: real sockets, the stand-in for Google, no
+//! account and no network. In reading order:
+//!
+//! - what the tests are made with: `running` (a process: what it says, and its
+//!   end), `home` (the folder and the environment it runs in), `proxy` (`serve`,
+//!   running, and the two roads to Gemini), `client` (HTTP to the byte)
+//! - a chat, there and back: `chat` (answers in one piece), `requests` (what
+//!   Google is asked for them), `streaming` (answers in events), `tools` (calls
+//!   out, results back), `thought_signatures` (what must come back with them)
+//! - beside the chat: `surface` (models, health, keys, paths)
+//! - who we are to Google: `browser_login`, `terminal_login`, `tokens` (renewal,
+//!   once for everyone), `provisioning` (which project, or why none)
+//! - what goes wrong: `bad_requests` (by the client), `failures` (at Google's, or
+//!   on the way there), `broken_streams` (amid an answer)
+//! - the program itself: `cli` (arguments and settings), `demo` (the newcomer's
+//!   first command), `secrets` (what never reaches the log)
+#![allow(clippy::unwrap_used)]
+
+mod client;
+mod home;
+mod proxy;
+mod running;
+
+mod chat;
+mod requests;
+mod streaming;
+mod thought_signatures;
+mod tools;
+
+mod surface;
+
+mod browser_login;
+mod provisioning;
+mod terminal_login;
+mod tokens;
+
+mod bad_requests;
+mod broken_streams;
+mod failures;
+
+mod cli;
+mod demo;
+mod secrets;

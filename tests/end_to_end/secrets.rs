@@ -1,0 +1,194 @@
+//! What never reaches the log, at its most talkative: conversations, keys,
+//! tokens, codes.
+
+use gemini_proxy::config::OauthClient;
+use gemini_proxy::simulator::Simulator;
+use serde_json::json;
+
+use crate::client::open;
+use crate::home::{GEMINI_KEY, Home};
+use crate::proxy::{Proxy, question, recorded};
+
+const PROXY_KEY: &str = "proxy-key-of-the-test";
+const PROMPT: &str = "a-prompt-nobody-else-may-read";
+const ANSWER: &str = "an-answer-nobody-else-may-read";
+const ARGUMENT: &str = "an-argument-nobody-else-may-read";
+const RESULT: &str = "a-result-nobody-else-may-read";
+
+/// Everything that can go well or wrong in a session, with secrets in all of it.
+fn talk(simulator: &Simulator, proxy: &Proxy) {
+    let ask = |text: &str, stream: bool| {
+        let mut request = question(text);
+        request["stream"] = json!(stream);
+        request["tools"] = json!([{"type": "function", "function": {"name": "f"}}]);
+        request["messages"].as_array_mut().unwrap().extend([
+            json!({"role": "assistant", "tool_calls": [{"id": "a", "type": "function",
+                "function": {"name": "f", "arguments": json!({"x": ARGUMENT}).to_string()}}]}),
+            json!({"role": "tool", "tool_call_id": "a", "content": RESULT}),
+        ]);
+        let bearer = format!("Bearer {PROXY_KEY}");
+        let headers = [("Authorization", bearer.as_str())];
+        let body = request.to_string();
+        proxy.send("POST", "/v1/chat/completions", &headers, body.as_bytes())
+    };
+    for stream in [false, true] {
+        for item in [
+            json!({"thought": ANSWER, "text": ANSWER,
+                "calls": [{"name": "f", "args": {"x": ARGUMENT}}]}),
+            json!({"text": ANSWER, "finish": null, "then": "reset"}),
+            json!({"error": "invalid_argument", "message": format!("{PROMPT} is too odd")}),
+            json!({"error": "internal"}),
+            json!({"error": "unauthenticated", "times": 2}),
+            json!({"raw_chunks": [format!("<p>{ANSWER}")]}),
+        ] {
+            simulator.script(json!([item])).unwrap();
+            ask(PROMPT, stream);
+        }
+    }
+    // What the client gets wrong is its own secret, too.
+    for body in [
+        format!("{{\"model\": \"m\", \"messages\": [{{\"role\": \"{PROMPT}\"}}]}}"),
+        format!("{{\"model\": \"m\", \"messages\": \"{PROMPT}\"}}"),
+        format!("{{\"model\": \"m\", \"stop\": {{\"{PROMPT}\": 1}}, \"messages\": []}}"),
+        format!("{PROMPT} {{"),
+    ] {
+        let headers = [("x-api-key", PROXY_KEY)];
+        proxy.send("POST", "/v1/chat/completions", &headers, body.as_bytes());
+    }
+    let target = format!("/v1/models?key={PROXY_KEY}");
+    assert_eq!(proxy.get(&target).status, 200);
+}
+
+/// So much of a secret must not be seen anywhere: hex dumps, with 16 characters
+/// a line, would hide a longer piece.
+const PIECE: usize = 10;
+
+#[track_caller]
+fn assert_silent(log: &str, secrets: &[String]) {
+    for secret in secrets {
+        assert!(secret.is_ascii() && secret.len() >= 2 * PIECE, "{secret}");
+        for start in 0..=secret.len() - PIECE {
+            let piece = &secret[start..start + PIECE];
+            let line = log.lines().find(|line| line.contains(piece));
+            assert_eq!(line, None, "{secret}");
+        }
+    }
+}
+
+/// The log of a session, which is known to be talkative.
+fn session(proxy: Proxy) -> String {
+    let log = proxy.stop();
+    for sign in ["DEBUG tiny_http", "POST /v1/chat/completions 200"] {
+        assert!(log.contains(sign), "{log}");
+    }
+    log
+}
+
+fn conversation() -> Vec<String> {
+    let mut secrets = [PROMPT, ANSWER, ARGUMENT, RESULT, PROXY_KEY]
+        .map(str::to_owned)
+        .to_vec();
+    // Public, and a secret in form: people paste logs into reports.
+    secrets.push(OauthClient::gemini_cli().secret.reveal().to_owned());
+    secrets
+}
+
+/// All values of fields that go to or come from Google's OAuth in requests.
+fn oauth_secrets(simulator: &Simulator) -> Vec<String> {
+    let mut secrets = Vec::new();
+    for request in simulator.requests() {
+        let form = if request.path == "/token" || request.path == "/revoke" {
+            request.body
+        } else {
+            request.query
+        };
+        for (name, value) in url::form_urlencoded::parse(form.as_bytes()) {
+            if [
+                "code",
+                "code_verifier",
+                "refresh_token",
+                "token",
+                "state",
+                "code_challenge",
+            ]
+            .contains(&&*name)
+            {
+                secrets.push(value.into_owned());
+            }
+        }
+        for (name, value) in &request.headers {
+            if name.eq_ignore_ascii_case("authorization") {
+                secrets.push(value.trim_start_matches("Bearer ").to_owned());
+            }
+        }
+    }
+    secrets
+}
+
+#[test]
+fn a_session_by_code_assist_leaves_no_secret_in_the_log() {
+    let simulator = Simulator::start().unwrap();
+    let home = Home::new(&simulator)
+        .env("RUST_LOG", "trace")
+        .env("PROXY_API_KEY", PROXY_KEY);
+    let proxy = home.serve();
+    let consent = proxy
+        .get("/auth/login")
+        .header("location")
+        .unwrap()
+        .to_owned();
+    let callback = open(&consent).header("location").unwrap().to_owned();
+    open(&callback).page(200);
+    open(&callback).page(400);
+    let tokens = home.tokens();
+    talk(&simulator, &proxy);
+    simulator.expire_access_tokens();
+    talk(&simulator, &proxy);
+    simulator.revoke_refresh_tokens();
+    simulator.expire_access_tokens();
+    talk(&simulator, &proxy);
+    proxy.send("POST", "/auth/logout", &[], b"");
+
+    let mut secrets = [conversation(), oauth_secrets(&simulator)].concat();
+    for name in ["access_token", "refresh_token"] {
+        secrets.push(tokens[name].as_str().unwrap().to_owned());
+    }
+    assert!(recorded(&simulator, "/token").len() >= 3);
+    assert!(secrets.len() > 20);
+    assert_silent(&session(proxy), &secrets);
+}
+
+#[test]
+fn nor_does_one_by_the_gemini_api() {
+    let simulator = Simulator::start().unwrap();
+    let key = format!("{GEMINI_KEY}-made-much-longer");
+    simulator.set_state(json!({"api_key": key})).unwrap();
+    let home = Home::new(&simulator)
+        .env("RUST_LOG", "trace")
+        .env("PROXY_API_KEY", PROXY_KEY)
+        .env("GEMINI_API_KEY", &key);
+    let proxy = home.serve();
+    talk(&simulator, &proxy);
+    assert_silent(&session(proxy), &[conversation(), vec![key]].concat());
+}
+
+#[test]
+fn nor_do_a_login_and_a_logout_in_a_terminal() {
+    let simulator = Simulator::start().unwrap();
+    let credentials = simulator.sign_in();
+    let home = Home::new(&simulator)
+        .env("RUST_LOG", "trace")
+        .with_file("creds.json", &credentials.to_string());
+    for arguments in [
+        &["login", "--import", "creds.json"][..],
+        &["status"],
+        &["logout"],
+    ] {
+        let finished = home.run(arguments);
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        let secrets = ["access_token", "refresh_token"]
+            .map(|name| credentials[name].as_str().unwrap().to_owned());
+        assert_silent(&finished.stderr, &secrets);
+        assert_silent(&finished.stdout, &secrets);
+    }
+}
