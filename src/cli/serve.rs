@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cli::CliError;
 use crate::cli::settings::BadSetting;
 use crate::config::{Config, Origins, UpstreamKind};
-use crate::http::Http;
+use crate::http::{Fetcher, Http, Reach};
 use crate::server::transport::listener::{Limits, Listener};
 use crate::server::{Service, base_url};
 use crate::upstream::account::Account;
@@ -57,7 +57,8 @@ pub(super) fn service(
         // The settings see to it that the Gemini API has its key.
         _ => Upstream::CodeAssist(CodeAssist::new(http, config, account.clone())),
     };
-    Ok(Service::new(config, upstream, account, address))
+    let fetcher = Fetcher::new(&config.outbound, Reach::public_only())?;
+    Ok(Service::new(config, upstream, fetcher, account, address))
 }
 
 /// What someone who starts it should know, in the log.

@@ -92,7 +92,8 @@ pub fn for_demo(
         user_agent: None,
         endpoints: Endpoints::google(),
         oauth_client: OauthClient::gemini_cli(),
-        outbound: Outbound::default(),
+        // Images by address are fetched in earnest.
+        outbound: settings.outbound()?,
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Service;
 use super::body;
 use super::error::ApiError;
+use super::images;
 use crate::http::Pulse;
 use crate::models;
 use crate::server::transport::exchange::Request;
@@ -24,7 +25,8 @@ pub(super) fn create(
     let body = request.take_body();
     let chat: ChatRequest<'_> = body::parse(&body)?;
     let stamp = stamp(model(&chat)?)?;
-    let translated = translate::request(&chat, &stamp.model, &*service.signatures)?;
+    let fetched = images::fetch_all(&chat, &service.fetcher)?;
+    let translated = translate::request(&chat, &stamp.model, &*service.signatures, &fetched)?;
     let question = Question::new(&stamp.model, &translated.request);
     let question = question.map_err(|_| ApiError::internal())?;
     let ignored = translated.notes.header_value();

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use serde::Serialize;
 
 use super::signatures::{self, CallRecord, Signatures};
-use super::{Rejection, parts, tools};
+use super::{Fetched, Rejection, parts, tools};
 use crate::models::{self, Generation};
 use crate::wire::gemini::{Content, FunctionCall, FunctionResponse, Part};
 use crate::wire::openai::{Message, ToolCall};
@@ -27,6 +27,7 @@ pub(super) fn contents<'a>(
     messages: &'a [Message<'a>],
     model: &str,
     signatures: &dyn Signatures,
+    fetched: &'a Fetched,
 ) -> Result<(Option<Content<'a>>, Vec<Content<'a>>), Rejection> {
     let leading = messages
         .iter()
@@ -44,6 +45,7 @@ pub(super) fn contents<'a>(
         generation: models::abilities(model).generation,
         model,
         signatures,
+        fetched,
     };
     for position in leading..messages.len() {
         conversation.add(position)?;
@@ -130,6 +132,7 @@ struct Conversation<'a, 's> {
     generation: Generation,
     model: &'s str,
     signatures: &'s dyn Signatures,
+    fetched: &'a Fetched,
 }
 
 impl<'a> Conversation<'a, '_> {
@@ -137,7 +140,7 @@ impl<'a> Conversation<'a, '_> {
         let message = &self.messages[position];
         match message.role.as_deref() {
             Some("user") => {
-                let mut parts = parts::of_message(message, position)?;
+                let mut parts = parts::of_message(message, position, self.fetched)?;
                 if self.prefix_names {
                     prefix_name(&mut parts, message.name.as_deref());
                 }
@@ -228,7 +231,7 @@ impl<'a> Conversation<'a, '_> {
             positions.remove(nth)
         });
         let (output, media) = match found {
-            Some(position) => result(&self.messages[position], position)?,
+            Some(position) => result(&self.messages[position], position, self.fetched)?,
             None => (NO_RESULT.to_owned(), Vec::new()),
         };
         let response = FunctionResponse {
@@ -251,7 +254,7 @@ impl<'a> Conversation<'a, '_> {
             return Ok(());
         };
         positions.remove(nth);
-        let (output, media) = result(message, position)?;
+        let (output, media) = result(message, position, self.fetched)?;
         let mut parts = vec![Part::text(format!("Tool result ({id}): {output}"))];
         parts.extend(media);
         self.say(Role::User, parts);
@@ -380,8 +383,9 @@ fn result_id<'a>(message: &'a Message<'a>) -> &'a str {
 fn result<'a>(
     message: &'a Message<'a>,
     position: usize,
+    fetched: &'a Fetched,
 ) -> Result<(String, Vec<Part<'a>>), Rejection> {
-    let parts = parts::of_message(message, position)?;
+    let parts = parts::of_message(message, position, fetched)?;
     let (texts, media): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.text.is_some());
     let texts: Vec<_> = texts
         .iter()

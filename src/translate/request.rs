@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Form, Notes, Rejection, Signatures, messages, schema, thinking, tools};
+use super::{Fetched, Form, Notes, Rejection, Signatures, messages, schema, thinking, tools};
 use crate::models::{self, Abilities, Generation};
 use crate::wire::gemini::{GenerateContentRequest, GenerationConfig, Part, Tool};
 use crate::wire::openai;
@@ -20,10 +20,12 @@ pub struct Translated<'a> {
 }
 
 /// Translates a request for `model`, which decides how things are written.
+/// `fetched` holds its [`remote_media`](super::remote_media).
 pub fn request<'a>(
     chat: &'a openai::ChatRequest<'a>,
     model: &str,
     signatures: &dyn Signatures,
+    fetched: &'a Fetched,
 ) -> Result<Translated<'a>, Rejection> {
     let abilities = models::abilities(model);
     let mut notes = Notes::default();
@@ -45,7 +47,8 @@ pub fn request<'a>(
             "left out: there are no functions to choose from",
         );
     }
-    let (mut system_instruction, contents) = messages::contents(given_messages, model, signatures)?;
+    let (mut system_instruction, contents) =
+        messages::contents(given_messages, model, signatures, fetched)?;
     let mut generation_config = generation_config(chat, &abilities, &mut notes)?;
     let format = response_format(chat)?;
     let has_functions = !declarations.is_empty();

@@ -62,6 +62,8 @@ pub struct Part<'a> {
     pub function_response: Option<FunctionResponse<'a>>,
     #[serde(borrow, alias = "inline_data", skip_serializing_if = "Option::is_none")]
     pub inline_data: Option<Blob<'a>>,
+    #[serde(borrow, alias = "file_data", skip_serializing_if = "Option::is_none")]
+    pub file_data: Option<FileData<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub executable_code: Option<ExecutableCode<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
@@ -83,6 +85,13 @@ impl<'a> Part<'a> {
         };
         Self {
             inline_data: Some(blob),
+            ..Self::default()
+        }
+    }
+
+    pub fn file_data(file: FileData<'a>) -> Self {
+        Self {
+            file_data: Some(file),
             ..Self::default()
         }
     }
@@ -136,6 +145,22 @@ pub struct Blob<'a> {
     pub mime_type: Text<'a>,
     #[serde(borrow, default)]
     pub data: Text<'a>,
+}
+
+/// What Google fetches itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileData<'a> {
+    #[serde(
+        borrow,
+        default,
+        alias = "mime_type",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub mime_type: Option<Text<'a>>,
+    /// `gs://…`, a YouTube address, or another that is open to everyone.
+    #[serde(borrow, default, alias = "file_uri")]
+    pub file_uri: Text<'a>,
 }
 
 /// Code that the model's own sandbox ran.

@@ -187,6 +187,11 @@ pub struct ContentPart<'a> {
     pub refusal: Option<Text<'a>>,
     #[serde(borrow)]
     pub image_url: Option<ImageUrl<'a>>,
+    /// Not OpenAI's; other servers' clients send these two.
+    #[serde(borrow)]
+    pub audio_url: Option<ImageUrl<'a>>,
+    #[serde(borrow)]
+    pub video_url: Option<ImageUrl<'a>>,
     #[serde(borrow)]
     pub input_audio: Option<InputAudio<'a>>,
     #[serde(borrow)]
