@@ -48,6 +48,7 @@ pub struct Abilities {
     pub thinking: Thinking,
     /// Tokens; a larger request is refused, not cut.
     pub output_limit: Option<u32>,
+    pub makes_images: bool,
 }
 
 /// The generations of Gemini, as far as their rules differ.
@@ -290,6 +291,7 @@ pub fn abilities(id: &str) -> Abilities {
             generation,
             thinking: model.thinking,
             output_limit: Some(model.output_limit),
+            makes_images: false,
         };
     }
     let thinking = match generation {
@@ -315,6 +317,7 @@ pub fn abilities(id: &str) -> Abilities {
             thinking
         },
         output_limit: None,
+        makes_images: id.contains("image"),
     }
 }
 

@@ -12,9 +12,11 @@ mod auth;
 mod body;
 mod browser;
 mod chat;
+mod content_encoding;
 mod cors;
 mod error;
 pub mod explain;
+mod images;
 mod models;
 mod page;
 pub mod redirect;
@@ -31,13 +33,14 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::config::{Config, Origins, UpstreamKind};
+use crate::http::Fetcher;
 use crate::secret::Secret;
 use crate::server::error::{ApiError, SignInPage};
 use crate::server::models::OfferedModels;
 use crate::server::router::{Guard, Route};
 use crate::server::signature_cache::SignatureCache;
 use crate::server::transport::exchange::Request;
-use crate::server::transport::listener::{Handler, Refusal};
+use crate::server::transport::listener::{Handler, MAX_BODY_BYTES, Refusal};
 use crate::server::transport::writer::Reply;
 use crate::upstream::Upstream;
 use crate::upstream::account::Account;
@@ -45,6 +48,7 @@ use crate::upstream::account::Account;
 /// The proxy, as its clients see it.
 pub struct Service {
     upstream: Upstream,
+    fetcher: Fetcher,
     kind: UpstreamKind,
     account: Arc<Account>,
     api_keys: Vec<Secret>,
@@ -62,11 +66,13 @@ impl Service {
     pub fn new(
         config: &Config,
         upstream: Upstream,
+        fetcher: Fetcher,
         account: Arc<Account>,
         address: SocketAddr,
     ) -> Arc<Self> {
         Arc::new(Self {
             upstream,
+            fetcher,
             kind: config.upstream,
             account,
             api_keys: config.api_keys.clone(),
@@ -90,8 +96,9 @@ impl Service {
         if let Some(reply) = cors::preflight(&self.cors_origins, request) {
             return Ok(reply);
         }
-        // Only loopback is served without a key, so these are a browser's tricks.
-        if self.api_keys.is_empty() {
+        // Only loopback is served without a key, so these are a browser's tricks. The
+        // login itself tells a person who comes by another name what to do instead.
+        if self.api_keys.is_empty() && *route != Route::AuthLogin {
             browser::check(request, &self.cors_origins, &self.host)?;
         }
         if !route.allows(&request.method) {
@@ -108,6 +115,7 @@ impl Service {
             Guard::Key => access::check(request, &self.api_keys)?,
             Guard::KeyOrHere => access::check_person(request, &self.api_keys, &self.host)?,
         }
+        content_encoding::undo(request, MAX_BODY_BYTES)?;
         match route {
             Route::ChatCompletions => chat::create(self, request, id),
             Route::Models => Ok(models::list(self)),
@@ -165,11 +173,7 @@ impl Handler for Arc<Service> {
                 "malformed_request",
                 format!("The request is not well-formed HTTP: {what}."),
             ),
-            Refusal::BodyTooLarge { limit } => ApiError::invalid(
-                413,
-                "request_too_large",
-                format!("The body is larger than the {limit} bytes that this proxy accepts."),
-            ),
+            Refusal::BodyTooLarge { limit } => ApiError::too_large(limit),
             Refusal::BodyIncomplete => ApiError::invalid(
                 400,
                 "incomplete_body",

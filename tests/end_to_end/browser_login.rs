@@ -371,7 +371,7 @@ fn no_link_and_no_other_site_can_sign_the_user_out() {
     assert_eq!(answer.header("allow"), Some("POST"));
     for origin in ["https://evil.example", "null", "http://localhost:1"] {
         let answer = proxy.send("POST", "/auth/logout", &[("Origin", origin)], b"");
-        assert_eq!(answer.error(403)["code"], "cross_site_request");
+        assert_eq!(answer.error(403)["code"], "origin_not_allowed");
     }
     assert_eq!(proxy.get("/auth/status").success()["authenticated"], true);
     assert!(simulator.requests().is_empty());

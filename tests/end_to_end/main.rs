@@ -7,13 +7,14 @@
 //! - a chat, there and back: `chat` (answers in one piece), `requests` (what
 //!   Google is asked for them), `streaming` (answers in events), `tools` (calls
 //!   out, results back), `thought_signatures` (what must come back with them)
-//! - beside the chat: `surface` (models, health, keys, paths)
+//! - beside the chat: `surface` (models, health, keys, paths), `web_pages` (whose
+//!   may ask)
 //! - who we are to Google: `browser_login`, `terminal_login`, `tokens` (renewal,
 //!   once for everyone), `provisioning` (which project, or why none)
 //! - what goes wrong: `bad_requests` (by the client), `failures` (at Google's, or
 //!   on the way there), `broken_streams` (amid an answer)
 //! - the program itself: `cli` (arguments and settings), `demo` (the newcomer's
-//!   first command), `secrets` (what never reaches the log)
+//!   first command), `explain` (a request, without Google), `secrets` (what never reaches the log)
 #![allow(clippy::unwrap_used)]
 
 mod client;
@@ -28,6 +29,7 @@ mod thought_signatures;
 mod tools;
 
 mod surface;
+mod web_pages;
 
 mod browser_login;
 mod provisioning;
@@ -40,4 +42,5 @@ mod failures;
 
 mod cli;
 mod demo;
+mod explain;
 mod secrets;

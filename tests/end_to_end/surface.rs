@@ -1,7 +1,10 @@
 //! What is there beside chat: health, models, keys, paths, request ids.
 
 use std::collections::HashSet;
+use std::io::Write;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use gemini_proxy::simulator::Simulator;
 use serde_json::{Value, json};
 
@@ -152,6 +155,62 @@ fn bodies_come_in_every_form_that_clients_send() {
         client.send("POST", target, headers, body.as_bytes());
         client.answer().success();
     }
+}
+
+/// As a client compresses a body.
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn bodies_may_be_gzip_and_nothing_else() {
+    let simulator = Simulator::start().unwrap();
+    let proxy = Proxy::start(&simulator);
+    let plain = question("Grüße").to_string();
+    let zipped = gzip(plain.as_bytes());
+    let send = |coding: &str, body: &[u8]| {
+        let headers = [("Content-Encoding", coding)];
+        proxy.send("POST", "/v1/chat/completions", &headers, body)
+    };
+    for (coding, body) in [
+        ("identity", plain.as_bytes()),
+        ("", plain.as_bytes()),
+        ("gzip", &zipped),
+        ("GZIP", &zipped),
+        ("x-gzip", &zipped),
+        ("identity, gzip", &zipped),
+    ] {
+        let answer = send(coding, body).success().to_string();
+        assert!(answer.contains("Grüße"), "{coding}: {answer}");
+    }
+    for coding in ["br", "zstd", "deflate", "gzip, gzip", "nonsense"] {
+        let answer = send(coding, &zipped);
+        let error = answer.error(415);
+        assert_eq!(error["code"], "unsupported_media_type", "{coding}");
+        assert_eq!(answer.header("accept-encoding"), Some("gzip"));
+    }
+    for broken in [&zipped[..zipped.len() - 9], plain.as_bytes(), &zipped[4..]] {
+        assert_eq!(send("gzip", broken).error(400)["code"], "malformed_request");
+    }
+}
+
+#[test]
+fn the_limit_on_bodies_counts_what_comes_out_of_the_gzip() {
+    let simulator = Simulator::start().unwrap();
+    let proxy = Proxy::start(&simulator);
+    let headers = [("Content-Encoding", "gzip")];
+    let limit = 32 * 1024 * 1024;
+    let mut body = question("Hi").to_string().into_bytes();
+    body.resize(limit, b' ');
+    let target = "/v1/chat/completions";
+    proxy.send("POST", target, &headers, &gzip(&body)).success();
+    body.push(b' ');
+    let bomb = gzip(&body);
+    assert!(bomb.len() < 100_000);
+    let error = proxy.send("POST", target, &headers, &bomb).error(413);
+    assert_eq!(error["code"], "request_too_large");
 }
 
 #[test]

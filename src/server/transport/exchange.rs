@@ -59,9 +59,13 @@ impl Request {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The body as sent; a `Content-Encoding` is not undone.
+    /// The body as sent, until somebody undoes its `Content-Encoding`.
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    pub fn replace_body(&mut self, body: Vec<u8>) {
+        self.body = body;
     }
 
     /// Moves the body out; afterwards it is empty.

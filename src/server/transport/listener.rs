@@ -31,6 +31,10 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The longest body of a request, unless [`Limits`] say otherwise: 24 MB of images
+/// in base64.
+pub const MAX_BODY_BYTES: u64 = 32 * 1024 * 1024;
+
 /// A bound address, ready to serve.
 #[derive(Debug)]
 pub struct Listener {
@@ -83,11 +87,11 @@ pub enum Refusal {
 }
 
 impl Default for Limits {
-    /// 1024 requests in flight; bodies of 32 MiB, which hold 24 MB of images in base64.
+    /// 1024 requests in flight.
     fn default() -> Self {
         Self {
             max_in_flight: 1024,
-            max_body_bytes: 32 * 1024 * 1024,
+            max_body_bytes: MAX_BODY_BYTES,
             silence: Silence::default(),
         }
     }
