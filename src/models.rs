@@ -1,8 +1,10 @@
 //! The models we know: one row each, quirks as columns. Any other id is passed
 //! through, with the abilities of its family.
 //!
-//! Sources: <https://ai.google.dev/gemini-api/docs/models> and
-//! <https://ai.google.dev/gemini-api/docs/thinking>.
+//! Sources: <https://ai.google.dev/gemini-api/docs/models> with a page for each
+//! model, such as <https://ai.google.dev/gemini-api/docs/models/gemini-3.7-flash>;
+//! <https://ai.google.dev/gemini-api/docs/thinking>; for sampling
+//! <https://ai.google.dev/gemini-api/docs/whats-new-gemini-3.6>.
 
 use crate::wire::gemini::ThinkingLevel::{self, High, Low, Medium, Minimal};
 
@@ -19,6 +21,14 @@ pub struct Model {
     /// Tokens, thoughts included.
     pub output_limit: u32,
     pub thinking: Thinking,
+    pub inputs: &'static [Modality],
+    pub outputs: &'static [Modality],
+    /// It calls functions.
+    pub tools: bool,
+    /// It writes JSON by a schema.
+    pub json: bool,
+    /// It heeds `temperature`, `topP` and `topK`. Later models ignore them.
+    pub sampling: bool,
     /// What Code Assist calls it, where that differs.
     pub code_assist_id: Option<&'static str>,
     /// Google has retired it, or will soon; what it names instead
@@ -41,13 +51,31 @@ pub enum Thinking {
     Level(&'static [ThinkingLevel]),
 }
 
-/// What decides how a request is written.
+/// What a model reads or writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Modality {
+    Text,
+    Image,
+    Audio,
+    Video,
+    /// PDF above all.
+    File,
+}
+
+/// What decides how a request is written, and what is told about a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abilities {
     pub generation: Generation,
     pub thinking: Thinking,
+    /// Tokens, where they differ from what current models have.
+    pub input_limit: Option<u64>,
     /// Tokens; a larger request is refused, not cut.
     pub output_limit: Option<u32>,
+    pub inputs: &'static [Modality],
+    pub outputs: &'static [Modality],
+    pub tools: bool,
+    pub json: bool,
+    pub sampling: bool,
 }
 
 /// The generations of Gemini, as far as their rules differ.
@@ -64,6 +92,18 @@ pub enum Generation {
 const MILLION: u64 = 1_048_576;
 
 const PRO_LEVELS: Thinking = Thinking::Level(&[Low, Medium, High]);
+/// Every Gemini since 1.5 reads all of these.
+const EVERYTHING: &[Modality] = &[
+    Modality::Text,
+    Modality::Image,
+    Modality::Audio,
+    Modality::Video,
+    Modality::File,
+];
+const TEXT: &[Modality] = &[Modality::Text];
+const TEXT_AND_IMAGE: &[Modality] = &[Modality::Text, Modality::Image];
+const AUDIO: &[Modality] = &[Modality::Audio];
+
 const FLASH_LEVELS: Thinking = Thinking::Level(&[Minimal, Low, Medium, High]);
 
 /// What most rows have in common.
@@ -74,6 +114,11 @@ const MODEL: Model = Model {
     input_limit: MILLION,
     output_limit: 65_535,
     thinking: Thinking::Unknown,
+    inputs: EVERYTHING,
+    outputs: TEXT,
+    tools: true,
+    json: true,
+    sampling: true,
     code_assist_id: None,
     successor: None,
 };
@@ -85,6 +130,7 @@ pub const MODELS: &[Model] = &[
         name: "Gemini 4 Argon",
         created: 1_792_540_800,
         thinking: PRO_LEVELS,
+        sampling: false,
         ..MODEL
     },
     Model {
@@ -92,6 +138,7 @@ pub const MODELS: &[Model] = &[
         name: "Gemini 3.8 Flash",
         created: 1_788_307_200,
         thinking: PRO_LEVELS,
+        sampling: false,
         ..MODEL
     },
     Model {
@@ -99,6 +146,7 @@ pub const MODELS: &[Model] = &[
         name: "Gemini 3.7 Flash",
         created: 1_786_579_200,
         thinking: PRO_LEVELS,
+        sampling: false,
         ..MODEL
     },
     Model {
@@ -106,6 +154,7 @@ pub const MODELS: &[Model] = &[
         name: "Gemini 3.6 Flash",
         created: 1_784_592_000,
         thinking: FLASH_LEVELS,
+        sampling: false,
         ..MODEL
     },
     Model {
@@ -113,6 +162,7 @@ pub const MODELS: &[Model] = &[
         name: "Gemini 3.5 Flash-Lite",
         created: 1_784_592_000,
         thinking: FLASH_LEVELS,
+        sampling: false,
         ..MODEL
     },
     Model {
@@ -282,16 +332,27 @@ pub fn successor(id: &str) -> Option<&'static str> {
     })
 }
 
-/// How to write a request for this id, known or not.
+/// What a model of this id can do, known or not.
 pub fn abilities(id: &str) -> Abilities {
     let generation = generation(id);
-    if let Some(model) = find(id) {
-        return Abilities {
+    match find(id) {
+        Some(model) => Abilities {
             generation,
             thinking: model.thinking,
+            input_limit: Some(model.input_limit),
             output_limit: Some(model.output_limit),
-        };
+            inputs: model.inputs,
+            outputs: model.outputs,
+            tools: model.tools,
+            json: model.json,
+            sampling: model.sampling,
+        },
+        None => of_family(id, generation),
     }
+}
+
+/// What its relatives can do.
+fn of_family(id: &str, generation: Generation) -> Abilities {
     let thinking = match generation {
         // Only the Lite models are known to go on taking `MINIMAL`.
         Generation::Three if id.contains("lite") => FLASH_LEVELS,
@@ -304,17 +365,50 @@ pub fn abilities(id: &str) -> Abilities {
         },
         Generation::Other => Thinking::Unknown,
     };
-    let speaks_otherwise = ["image", "tts", "audio", "live"]
-        .iter()
-        .any(|kind| id.contains(kind));
-    Abilities {
+    let chat = Abilities {
         generation,
-        thinking: if speaks_otherwise {
-            Thinking::Unknown
-        } else {
-            thinking
-        },
+        thinking,
+        input_limit: None,
         output_limit: None,
+        inputs: EVERYTHING,
+        outputs: TEXT,
+        tools: true,
+        json: true,
+        sampling: true,
+    };
+    let has = |words: &[&str]| words.iter().any(|word| id.contains(word));
+    if id.starts_with("gemma-") {
+        return gemma(id, chat);
+    }
+    let (inputs, outputs) = if has(&["image", "banana"]) {
+        (TEXT_AND_IMAGE, TEXT_AND_IMAGE)
+    } else if has(&["tts", "audio", "live"]) {
+        (TEXT, AUDIO)
+    } else {
+        return chat;
+    };
+    Abilities {
+        thinking: Thinking::Unknown,
+        inputs,
+        outputs,
+        tools: false,
+        json: false,
+        ..chat
+    }
+}
+
+/// Smaller, and served through the same API. Up to Gemma 3 functions and JSON are
+/// refused (<https://ai.google.dev/gemma/docs/core/gemma_on_gemini_api>).
+fn gemma(id: &str, chat: Abilities) -> Abilities {
+    let is_early = ["gemma-1", "gemma-2", "gemma-3"]
+        .iter()
+        .any(|early| id.starts_with(early));
+    Abilities {
+        input_limit: Some(if is_early { 131_072 } else { 256_000 }),
+        inputs: TEXT_AND_IMAGE,
+        tools: !is_early,
+        json: !is_early,
+        ..chat
     }
 }
 
@@ -351,6 +445,30 @@ mod tests {
             Thinking::Unknown
         );
         assert_eq!(abilities("gemma-4-31b-it").generation, Generation::Other);
+        assert_eq!(abilities("gemma-4-31b-it").input_limit, Some(256_000));
+        assert!(abilities("gemma-4-31b-it").tools && !abilities("gemma-3n-e4b-it").tools);
+        assert_eq!(
+            abilities("gemini-3-pro-image").outputs,
+            [Modality::Text, Modality::Image]
+        );
+        assert_eq!(
+            abilities("gemini-2.5-pro-preview-tts").outputs,
+            [Modality::Audio]
+        );
+    }
+
+    #[test]
+    fn from_3_6_on_sampling_is_ignored() {
+        let ignoring = MODELS.iter().filter(|model| !model.sampling);
+        let ignoring: Vec<_> = ignoring.map(|model| model.id).collect();
+        let expected = [
+            "gemini-4-argon",
+            "gemini-3.8-flash",
+            "gemini-3.7-flash",
+            "gemini-3.6-flash",
+            "gemini-3.5-flash-lite",
+        ];
+        assert_eq!(ignoring, expected);
     }
 
     #[test]
