@@ -59,7 +59,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("wire::openai", &["translate/", "server/", "wire/"]),
     (
         "wire::gemini",
-        &["translate/", "upstream/", "models.rs", "wire/"],
+        &["translate/", "upstream/", "models/", "wire/"],
     ),
     ("wire::code_assist", &["upstream/", "wire/"]),
     ("wire::provisioning", &["upstream/", "wire/"]),

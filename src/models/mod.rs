@@ -6,7 +6,13 @@
 //! <https://ai.google.dev/gemini-api/docs/thinking>; for sampling
 //! <https://ai.google.dev/gemini-api/docs/whats-new-gemini-3.6>.
 
-use crate::wire::gemini::ThinkingLevel::{self, High, Low, Medium, Minimal};
+mod family;
+mod table;
+
+pub use table::MODELS;
+
+use crate::models::family::{generation, of_family};
+use crate::wire::gemini::ThinkingLevel;
 
 /// One model.
 #[derive(Debug)]
@@ -89,189 +95,6 @@ pub enum Generation {
     Three,
 }
 
-const MILLION: u64 = 1_048_576;
-
-const PRO_LEVELS: Thinking = Thinking::Level(&[Low, Medium, High]);
-/// Every Gemini since 1.5 reads all of these.
-const EVERYTHING: &[Modality] = &[
-    Modality::Text,
-    Modality::Image,
-    Modality::Audio,
-    Modality::Video,
-    Modality::File,
-];
-const TEXT: &[Modality] = &[Modality::Text];
-const TEXT_AND_IMAGE: &[Modality] = &[Modality::Text, Modality::Image];
-const AUDIO: &[Modality] = &[Modality::Audio];
-
-const FLASH_LEVELS: Thinking = Thinking::Level(&[Minimal, Low, Medium, High]);
-
-/// What most rows have in common.
-const MODEL: Model = Model {
-    id: "",
-    name: "",
-    created: 0,
-    input_limit: MILLION,
-    output_limit: 65_535,
-    thinking: Thinking::Unknown,
-    inputs: EVERYTHING,
-    outputs: TEXT,
-    tools: true,
-    json: true,
-    sampling: true,
-    code_assist_id: None,
-    successor: None,
-};
-
-/// Newest first. From 3.7 on the Flash models, too, refuse the level `MINIMAL`.
-pub const MODELS: &[Model] = &[
-    Model {
-        id: "gemini-4-argon",
-        name: "Gemini 4 Argon",
-        created: 1_792_540_800,
-        thinking: PRO_LEVELS,
-        sampling: false,
-        ..MODEL
-    },
-    Model {
-        id: "gemini-3.8-flash",
-        name: "Gemini 3.8 Flash",
-        created: 1_788_307_200,
-        thinking: PRO_LEVELS,
-        sampling: false,
-        ..MODEL
-    },
-    Model {
-        id: "gemini-3.7-flash",
-        name: "Gemini 3.7 Flash",
-        created: 1_786_579_200,
-        thinking: PRO_LEVELS,
-        sampling: false,
-        ..MODEL
-    },
-    Model {
-        id: "gemini-3.6-flash",
-        name: "Gemini 3.6 Flash",
-        created: 1_784_592_000,
-        thinking: FLASH_LEVELS,
-        sampling: false,
-        ..MODEL
-    },
-    Model {
-        id: "gemini-3.5-flash-lite",
-        name: "Gemini 3.5 Flash-Lite",
-        created: 1_784_592_000,
-        thinking: FLASH_LEVELS,
-        sampling: false,
-        ..MODEL
-    },
-    Model {
-        id: "gemini-3.5-flash",
-        name: "Gemini 3.5 Flash",
-        created: 1_779_148_800,
-        thinking: FLASH_LEVELS,
-        code_assist_id: Some("gemini-3-flash"),
-        ..MODEL
-    },
-    Model {
-        id: "gemini-3.1-flash-lite",
-        name: "Gemini 3.1 Flash-Lite",
-        created: 1_778_112_000,
-        thinking: FLASH_LEVELS,
-        ..MODEL
-    },
-    Model {
-        id: "gemini-3.1-pro-preview",
-        name: "Gemini 3.1 Pro Preview",
-        created: 1_771_459_200,
-        thinking: PRO_LEVELS,
-        ..MODEL
-    },
-    Model {
-        id: "gemini-3-flash-preview",
-        name: "Gemini 3 Flash Preview",
-        created: 1_765_929_600,
-        thinking: FLASH_LEVELS,
-        ..MODEL
-    },
-    Model {
-        id: "gemini-3-pro-preview",
-        name: "Gemini 3 Pro Preview",
-        created: 1_763_424_000,
-        thinking: Thinking::Level(&[Low, High]),
-        successor: Some("gemini-3.1-pro-preview"),
-        ..MODEL
-    },
-    Model {
-        id: "gemini-2.5-flash-lite",
-        name: "Gemini 2.5 Flash-Lite",
-        created: 1_753_142_400,
-        thinking: Thinking::Budget {
-            min: 512,
-            max: 24_576,
-            can_be_off: true,
-        },
-        ..MODEL
-    },
-    Model {
-        id: "gemini-2.5-pro",
-        name: "Gemini 2.5 Pro",
-        created: 1_750_118_400,
-        thinking: Thinking::Budget {
-            min: 128,
-            max: 32_768,
-            can_be_off: false,
-        },
-        successor: Some("gemini-3.8-flash"),
-        ..MODEL
-    },
-    Model {
-        id: "gemini-2.5-flash",
-        name: "Gemini 2.5 Flash",
-        created: 1_750_118_400,
-        thinking: Thinking::Budget {
-            min: 0,
-            max: 24_576,
-            can_be_off: true,
-        },
-        successor: Some("gemini-3.5-flash-lite"),
-        ..MODEL
-    },
-    Model {
-        id: "gemini-2.0-flash-lite",
-        name: "Gemini 2.0 Flash-Lite",
-        created: 1_740_441_600,
-        output_limit: 8_192,
-        successor: Some("gemini-3.5-flash-lite"),
-        ..MODEL
-    },
-    Model {
-        id: "gemini-2.0-flash",
-        name: "Gemini 2.0 Flash",
-        created: 1_738_713_600,
-        output_limit: 8_192,
-        successor: Some("gemini-3.5-flash-lite"),
-        ..MODEL
-    },
-    Model {
-        id: "gemini-1.5-flash",
-        name: "Gemini 1.5 Flash",
-        created: 1_715_644_800,
-        output_limit: 8_192,
-        successor: Some("gemini-3.5-flash-lite"),
-        ..MODEL
-    },
-    Model {
-        id: "gemini-1.5-pro",
-        name: "Gemini 1.5 Pro",
-        created: 1_715_644_800,
-        input_limit: 2 * MILLION,
-        output_limit: 8_192,
-        successor: Some("gemini-3.8-flash"),
-        ..MODEL
-    },
-];
-
 /// Namespaces that clients and other servers put before a model's id.
 const PREFIXES: [&str; 5] = [
     "models/",
@@ -351,85 +174,9 @@ pub fn abilities(id: &str) -> Abilities {
     }
 }
 
-/// What its relatives can do.
-fn of_family(id: &str, generation: Generation) -> Abilities {
-    let thinking = match generation {
-        // Only the Lite models are known to go on taking `MINIMAL`.
-        Generation::Three if id.contains("lite") => FLASH_LEVELS,
-        Generation::Three => PRO_LEVELS,
-        // The range that every 2.5 model accepts.
-        Generation::Two5 => Thinking::Budget {
-            min: 512,
-            max: 24_576,
-            can_be_off: false,
-        },
-        Generation::Other => Thinking::Unknown,
-    };
-    let chat = Abilities {
-        generation,
-        thinking,
-        input_limit: None,
-        output_limit: None,
-        inputs: EVERYTHING,
-        outputs: TEXT,
-        tools: true,
-        json: true,
-        sampling: true,
-    };
-    let has = |words: &[&str]| words.iter().any(|word| id.contains(word));
-    if id.starts_with("gemma-") {
-        return gemma(id, chat);
-    }
-    let (inputs, outputs) = if has(&["image", "banana"]) {
-        (TEXT_AND_IMAGE, TEXT_AND_IMAGE)
-    } else if has(&["tts", "audio", "live"]) {
-        (TEXT, AUDIO)
-    } else {
-        return chat;
-    };
-    Abilities {
-        thinking: Thinking::Unknown,
-        inputs,
-        outputs,
-        tools: false,
-        json: false,
-        ..chat
-    }
-}
-
-/// Smaller, and served through the same API. Up to Gemma 3 functions and JSON are
-/// refused (<https://ai.google.dev/gemma/docs/core/gemma_on_gemini_api>).
-fn gemma(id: &str, chat: Abilities) -> Abilities {
-    let is_early = ["gemma-1", "gemma-2", "gemma-3"]
-        .iter()
-        .any(|early| id.starts_with(early));
-    Abilities {
-        input_limit: Some(if is_early { 131_072 } else { 256_000 }),
-        inputs: TEXT_AND_IMAGE,
-        tools: !is_early,
-        json: !is_early,
-        ..chat
-    }
-}
-
-fn generation(id: &str) -> Generation {
-    let Some(version) = id.strip_prefix("gemini-") else {
-        return Generation::Other;
-    };
-    // `gemini-flash-latest` and its like follow the newest.
-    if version.ends_with("-latest") && !version.starts_with(|c: char| c.is_ascii_digit()) {
-        return Generation::Three;
-    }
-    let major: String = version.chars().take_while(char::is_ascii_digit).collect();
-    match major.parse::<u32>() {
-        Ok(3..) => Generation::Three,
-        Ok(2) if version.starts_with("2.5") => Generation::Two5,
-        _ => Generation::Other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::family::PRO_LEVELS;
     use super::*;
 
     #[test]
