@@ -124,12 +124,13 @@ impl OauthClient {
 /// How we reach the network.
 #[derive(Debug, Clone)]
 pub struct Outbound {
-    /// `HTTPS_PROXY`, `ALL_PROXY` or `HTTP_PROXY`, with the password it may
-    /// carry. Never used for loopback addresses.
+    /// `HTTPS_PROXY` or `ALL_PROXY`, with the password it may carry. Never used for
+    /// loopback addresses.
     pub proxy: Option<Secret>,
     /// `NO_PROXY`: hosts that are reached directly, separated by commas.
     pub no_proxy: String,
-    /// `SSL_CERT_FILE` is set: trust what it names instead of the built-in roots.
+    /// `SSL_CERT_FILE` is set: trust what it names (on macOS and Windows: what the
+    /// system trusts) instead of the built-in roots.
     pub system_roots: bool,
     pub connect_timeout: Duration,
     /// From the request's last byte to the answer's first. Gemini 3 Pro may

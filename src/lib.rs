@@ -29,16 +29,18 @@
 //! 2. [`server`] routes it and asks for the key.
 //! 3. `server/chat.rs` parses the body ([`wire::openai`]) and makes the
 //!    [`translate::Stamp`]: the clock and the dice are here and nowhere below.
-//! 4. [`translate::request`] makes a [`wire::gemini::GenerateContentRequest`] of
+//! 4. `server/images.rs` fetches what the client named by address
+//!    ([`http::Fetcher`]), which reaches the public internet and nothing else.
+//! 5. [`translate::request`] makes a [`wire::gemini::GenerateContentRequest`] of
 //!    it, or a [`translate::Rejection`].
-//! 5. [`upstream`] sends that to Code Assist or to the Gemini API. Code Assist
+//! 6. [`upstream`] sends that to Code Assist or to the Gemini API. Code Assist
 //!    needs an account ([`upstream::account`]): a fresh token ([`oauth`]) and a
 //!    project ([`upstream::onboarding`]).
-//! 6. [`upstream::EventStream`] hands over one event of Google's at a time,
+//! 7. [`upstream::EventStream`] hands over one event of Google's at a time,
 //!    [`translate::StreamTranslator`] makes chunks of it, and the transport
 //!    writes and flushes them.
 //!
-//! Step 6 is one chain of calls, pulled from the client's end. There is no
+//! Step 7 is one chain of calls, pulled from the client's end. There is no
 //! channel and no second thread: a slow client slows Google. While Google is
 //! silent the wait is cut into slices, and a [`http::Pulse`] is asked between
 //! them: it sends the client a sign of life when one is due. A write that fails

@@ -51,7 +51,11 @@ pub(super) fn parse(
             Short('h') | Long("help") => return Ok((Command::Help, flags)),
             Short('V') | Long("version") => return Ok((Command::Version, flags)),
             Long("host") => flags.host = Some(parser.value()?.string()?),
-            Long("port") => flags.port = Some(parser.value()?.parse()?),
+            Long("port") => {
+                let port = parser.value()?.string()?;
+                let bad = |_| format!("--port: '{port}' is not a port; expected 0 to 65535");
+                flags.port = Some(port.parse().map_err(bad)?);
+            }
             Long("upstream") => flags.upstream = Some(parser.value()?.string()?),
             Long("no-browser") => login.no_browser = true,
             Long("import") => {

@@ -1,11 +1,13 @@
 //! `gemini-proxy demo`: serve, with the stand-in for Google.
 
+use std::fs;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{CliError, serve};
 use crate::config::{Config, Endpoints, UpstreamKind};
 use crate::secret::Secret;
+use crate::server::base_url;
 use crate::server::transport::listener::Limits;
 use crate::simulator::Simulator;
 
@@ -16,12 +18,11 @@ pub(super) fn run(config: Config) -> Result<(), CliError> {
     let listener = serve::bind(&config)?;
     let address = listener.local_addr();
     let simulator = Simulator::start_for_demo().map_err(CliError::Simulator)?;
-    // Gone with the process; the user's own tokens are not touched.
-    let folder = tempfile::tempdir().map_err(CliError::DemoFolder)?;
-    let token_store = folder.path().join("tokens.json");
-    let mut credentials = simulator.sign_in();
-    credentials["email"] = "demo@example.com".into();
-    std::fs::write(&token_store, credentials.to_string()).map_err(CliError::DemoFolder)?;
+    let token_store = token_store(address.port());
+    sign_in(&simulator, &token_store).map_err(|source| CliError::DemoTokens {
+        path: token_store.clone(),
+        source,
+    })?;
     let config = Config {
         token_store,
         endpoints: Endpoints::at(simulator.address()),
@@ -32,15 +33,34 @@ pub(super) fn run(config: Config) -> Result<(), CliError> {
     let service = serve::service(&config, account, address)?;
     let mut out = std::io::stdout();
     writeln!(out, "http://{address}")?;
-    write!(out, "{}", invitation(address, !config.api_keys.is_empty()))?;
+    let invitation = invitation(&base_url(address), !config.api_keys.is_empty());
+    write!(out, "{invitation}")?;
     Err(CliError::Serving(listener.run(service, Limits::default())))
 }
 
-fn invitation(address: SocketAddr, needs_key: bool) -> String {
+/// Never the user's own tokens. A fixed place for each port: a demo ends by Ctrl-C
+/// and cannot clean up, but the next one can use the same file again.
+fn token_store(port: u16) -> PathBuf {
+    let home = std::env::home_dir().unwrap_or_else(std::env::temp_dir);
+    home.join(".cache/gemini-proxy")
+        .join(format!("demo-tokens-{port}.json"))
+}
+
+/// These tokens open nothing but the stand-in that gave them.
+fn sign_in(simulator: &Simulator, token_store: &Path) -> std::io::Result<()> {
+    let mut credentials = simulator.sign_in();
+    credentials["email"] = "demo@example.com".into();
+    if let Some(folder) = token_store.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(token_store, credentials.to_string())
+}
+
+fn invitation(base_url: &str, needs_key: bool) -> String {
     let (key, header) = if needs_key {
         (
-            "your PROXY_API_KEY",
-            " -H \"Authorization: Bearer $PROXY_API_KEY\"",
+            "your PROXY_API_KEY, in place of YOUR_KEY below",
+            " -H 'Authorization: Bearer YOUR_KEY'",
         )
     } else {
         ("none needed; any will do", "")
@@ -49,12 +69,12 @@ fn invitation(address: SocketAddr, needs_key: bool) -> String {
         "
 gemini-proxy is running with its built-in stand-in for Google.
 
-  base URL   http://{address}/v1
+  base URL   {base_url}/v1
   API key    {key}
 
 Try it in another terminal:
 
-  curl -N http://{address}/v1/chat/completions{header} \\
+  curl -N {base_url}/v1/chat/completions{header} \\
     -H 'Content-Type: application/json' \\
     -d '{{\"model\": \"gemini-3.5-flash\", \"stream\": true,
          \"messages\": [{{\"role\": \"user\", \"content\": \"Why is the sky blue?\"}}]}}'

@@ -4,17 +4,19 @@ use std::io::{IsTerminal, Read, Write};
 
 use crate::cli::CliError;
 use crate::config::Config;
+use crate::http::{Fetcher, Reach};
 use crate::server::explain::{Explanation, explain};
 use crate::server::transport::listener::MAX_BODY_BYTES;
 
 /// The request goes to stdout, so that other programs can read it; all that is
 /// said about it to stderr.
 pub(super) fn run(config: &Config) -> Result<(), CliError> {
+    let fetcher = Fetcher::new(&config.outbound, Reach::public_only())?;
     let Explanation {
         url,
         request,
         notes,
-    } = explain(&given()?, config)?;
+    } = explain(&given()?, config, &fetcher)?;
     let mut err = std::io::stderr();
     writeln!(err, "POST {url}")?;
     writeln!(std::io::stdout(), "{request}")?;

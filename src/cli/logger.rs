@@ -2,13 +2,9 @@
 
 use log::LevelFilter;
 
-/// Starts logging; `info` unless `RUST_LOG` says otherwise.
-pub(super) fn start() {
-    let wanted = std::env::var("RUST_LOG")
-        .ok()
-        .filter(|wanted| !wanted.is_empty());
+pub(super) fn start(filter: &str) {
     env_logger::Builder::new()
-        .parse_filters(wanted.as_deref().unwrap_or("info"))
+        .parse_filters(filter)
         // Below this they show what goes over the wire: tokens, prompts and answers.
         .filter_module("ureq", LevelFilter::Info)
         .filter_module("ureq_proto", LevelFilter::Info)

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::oauth::import;
 use crate::oauth::pasted::{Pasted, parse_pasted};
 use crate::oauth::sign_in::{PASTE_REDIRECT_URI, SignInError, Started};
-use crate::server::redirect::RedirectService;
+use crate::server::redirect::{Redirect, RedirectService};
 use crate::server::transport::listener::{Limits, Listener};
 use crate::upstream::account::{Account, AccountError, SignedIn};
 
@@ -24,9 +24,10 @@ type Outcome = Result<SignedIn, AccountError>;
 
 /// What came first.
 enum Event {
-    /// The browser was sent back to us, and that has been dealt with.
-    Redirected(Outcome),
+    Redirect(Redirect),
     Pasted(String),
+    /// Nothing more will be pasted.
+    InputEnded,
 }
 
 pub(super) fn run(config: &Config, options: &LoginOptions) -> Result<(), CliError> {
@@ -79,12 +80,35 @@ fn interactive(account: &Arc<Account>, no_browser: bool) -> Result<Outcome, CliE
         "If the browser ends at a page that cannot be reached, paste that page's address here:"
     })?;
     wait_for_pasted(events);
+    wait(account, &started, &happened, no_browser)
+}
+
+/// Until a sign-in has succeeded, or cannot any more. While Google is asked, the
+/// clock stands still.
+fn wait(
+    account: &Account,
+    started: &Started,
+    happened: &Receiver<Event>,
+    only_pasted: bool,
+) -> Result<Outcome, CliError> {
     let deadline = Instant::now() + Duration::from_secs(60 * MINUTES);
+    let mut redirects_at_work = 0;
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let outcome = match happened.recv_timeout(left) {
-            Ok(Event::Redirected(outcome)) => outcome,
-            Ok(Event::Pasted(text)) => match pasted(account, &started, &text) {
+        let event = if redirects_at_work > 0 {
+            happened.recv().map_err(RecvTimeoutError::from)
+        } else {
+            happened.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        };
+        let outcome = match event {
+            Ok(Event::Redirect(Redirect::Arrived)) => {
+                redirects_at_work += 1;
+                continue;
+            }
+            Ok(Event::Redirect(Redirect::Done(outcome))) => {
+                redirects_at_work -= 1;
+                outcome
+            }
+            Ok(Event::Pasted(text)) => match pasted(account, started, &text) {
                 Some(outcome) => outcome,
                 None => {
                     say(
@@ -93,14 +117,14 @@ fn interactive(account: &Arc<Account>, no_browser: bool) -> Result<Outcome, CliE
                     continue;
                 }
             },
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                return Err(CliError::LoginTimedOut { minutes: MINUTES });
-            }
+            Ok(Event::InputEnded) if only_pasted => return Err(CliError::NothingPasted),
+            Ok(Event::InputEnded) => continue,
+            Err(_) => return Err(CliError::LoginTimedOut { minutes: MINUTES }),
         };
         match outcome {
             // Somebody else's redirect, or a code mistyped: the real one may still come.
             Err(AccountError::SignIn(
-                ref error @ (SignInError::UnknownState | SignInError::CodeRefused(_)),
+                ref error @ (SignInError::UnknownState | SignInError::PastedCodeRefused(_)),
             )) => say(&format!("{error}. Still waiting:"))?,
             outcome => return Ok(outcome),
         }
@@ -115,9 +139,9 @@ fn wait_for_redirect(account: Arc<Account>, events: Sender<Event>) -> Result<Str
         hint: Some("Without it, use `gemini-proxy login --no-browser`."),
     })?;
     let redirect_uri = format!("http://{}/auth/callback", listener.local_addr());
-    let service = RedirectService::new(account, move |outcome| {
+    let service = RedirectService::new(account, move |redirect| {
         // Nobody listens once the command is over.
-        let _ = events.send(Event::Redirected(outcome));
+        let _ = events.send(Event::Redirect(redirect));
     });
     thread::spawn(move || listener.run(service, Limits::default()));
     Ok(redirect_uri)
@@ -130,8 +154,7 @@ fn wait_for_pasted(events: Sender<Event>) {
                 return;
             }
         }
-        // No terminal: the redirect may come all the same.
-        thread::park();
+        let _ = events.send(Event::InputEnded);
     });
 }
 

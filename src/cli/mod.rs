@@ -2,6 +2,7 @@
 
 mod args;
 mod demo;
+mod dotenv;
 mod explain;
 mod logger;
 mod login;
@@ -12,6 +13,7 @@ mod simulator;
 mod status;
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use crate::cli::args::Command;
 use crate::cli::settings::BadSetting;
@@ -29,7 +31,7 @@ pub enum CliError {
     Usage(#[from] lexopt::Error),
     #[error(transparent)]
     Setting(#[from] BadSetting),
-    #[error("HTTPS_PROXY: {0}")]
+    #[error("the way to the network: {0}")]
     Proxy(#[from] BadProxy),
     #[error(".env: {0}")]
     Dotenv(String),
@@ -47,8 +49,16 @@ pub enum CliError {
     Account(#[from] AccountError),
     #[error("no sign-in within {minutes} minutes; run `gemini-proxy login` again")]
     LoginTimedOut { minutes: u64 },
-    #[error("the demo needs a temporary folder: {0}")]
-    DemoFolder(std::io::Error),
+    #[error(
+        "standard input has ended and no code was pasted; run `gemini-proxy login --no-browser` in \
+         a terminal, or pipe the code into it"
+    )]
+    NothingPasted,
+    #[error("the demo cannot write its tokens to {}: {source}", path.display())]
+    DemoTokens {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("cannot read standard input: {0}")]
@@ -100,9 +110,9 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), Cli
         }
         _ => {}
     }
-    load_dotenv()?;
-    logger::start();
+    dotenv::load()?;
     let variables = |name: &str| std::env::var_os(name);
+    logger::start(&settings::log_filter(variables)?);
     if let Command::Simulator = command {
         return simulator::run(flags.port.unwrap_or(0));
     }
@@ -110,25 +120,14 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), Cli
         return demo::run(settings::for_demo(variables, &flags)?);
     }
     let config = settings::read(variables, &flags)?;
+    if let Command::Explain = command {
+        return explain::run(&config);
+    }
+    settings::require_key(&config)?;
     match command {
         Command::Login(options) => login::run(&config, &options),
         Command::Logout => logout::run(&config),
         Command::Status => status::run(&config),
-        Command::Explain => explain::run(&config),
         _ => serve::run(&config),
-    }
-}
-
-/// `.env` of the working directory, and of no other. What is set already stays.
-fn load_dotenv() -> Result<(), CliError> {
-    match dotenvy::from_path(".env") {
-        Ok(()) => Ok(()),
-        Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(dotenvy::Error::Io(error)) => Err(CliError::Dotenv(error.to_string())),
-        // The line itself may hold a secret.
-        Err(dotenvy::Error::LineParse(_, position)) => Err(CliError::Dotenv(format!(
-            "a line cannot be understood, at its character {position}; expected NAME=value"
-        ))),
-        Err(_) => Err(CliError::Dotenv("cannot be understood".into())),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cli::CliError;
 use crate::cli::settings::BadSetting;
 use crate::config::{Config, Origins, UpstreamKind};
-use crate::http::Http;
+use crate::http::{Fetcher, Http, Reach};
 use crate::server::transport::listener::{Limits, Listener};
 use crate::server::{Service, base_url};
 use crate::upstream::account::Account;
@@ -24,13 +24,20 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
     Err(CliError::Serving(listener.run(service, Limits::default())))
 }
 
+/// Judges the address that was bound: what a name stands for may change.
 pub(super) fn bind(config: &Config) -> Result<Listener, CliError> {
-    Listener::bind(&config.host, config.port).map_err(|source| CliError::Listen {
-        address: format!("{}:{}", config.host, config.port),
-        hint: (source.kind() == ErrorKind::AddrInUse)
-            .then_some("Another program uses this port; choose one with --port or PROXY_PORT."),
-        source,
-    })
+    let listener =
+        Listener::bind(&config.host, config.port).map_err(|source| CliError::Listen {
+            address: format!("{}:{}", config.host, config.port),
+            hint: (source.kind() == ErrorKind::AddrInUse)
+                .then_some("Another program uses this port; choose one with --port or PROXY_PORT."),
+            source,
+        })?;
+    let address = listener.local_addr();
+    if config.api_keys.is_empty() && !address.ip().to_canonical().is_loopback() {
+        return Err(BadSetting::needs_api_key(address).into());
+    }
+    Ok(listener)
 }
 
 pub(super) fn account(config: &Config) -> Result<Arc<Account>, CliError> {
@@ -44,15 +51,14 @@ pub(super) fn service(
 ) -> Result<Arc<Service>, CliError> {
     let http = Http::new(&config.outbound)?;
     let upstream = match (config.upstream, &config.gemini_api_key) {
-        (UpstreamKind::CodeAssist, _) => {
-            Upstream::CodeAssist(CodeAssist::new(http, config, account.clone()))
-        }
         (UpstreamKind::GeminiApi, Some(key)) => {
             Upstream::GeminiApi(GeminiApi::new(http, config, key.clone()))
         }
-        (UpstreamKind::GeminiApi, None) => return Err(BadSetting::no_gemini_api_key().into()),
+        // The settings see to it that the Gemini API has its key.
+        _ => Upstream::CodeAssist(CodeAssist::new(http, config, account.clone())),
     };
-    Ok(Service::new(config, upstream, account, address))
+    let fetcher = Fetcher::new(&config.outbound, Reach::public_only())?;
+    Ok(Service::new(config, upstream, fetcher, account, address))
 }
 
 /// What someone who starts it should know, in the log.

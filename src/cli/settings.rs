@@ -1,11 +1,16 @@
 //! Flags and environment to [`Config`]: the only place that knows the names.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, ToSocketAddrs};
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use log::LevelFilter;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 use crate::cli::args::Flags;
 use crate::config::{Config, Endpoints, OauthClient, Origins, Outbound, UpstreamKind};
+use crate::http::Http;
 use crate::secret::Secret;
 
 pub const DEFAULT_PORT: u16 = 3000;
@@ -26,11 +31,13 @@ impl BadSetting {
         }
     }
 
-    pub(super) fn no_gemini_api_key() -> Self {
-        Self::new(
-            "PROXY_UPSTREAM",
-            "gemini-api needs a key: set GEMINI_API_KEY",
-        )
+    /// Without a key nobody but this machine may reach the proxy.
+    pub(super) fn needs_api_key(address: SocketAddr) -> Self {
+        let problem = format!(
+            "{} can be reached from other machines, which needs a key: set PROXY_API_KEY",
+            address.ip()
+        );
+        Self::new("PROXY_HOST or --host", problem)
     }
 }
 
@@ -41,7 +48,7 @@ pub fn read(
 ) -> Result<Config, BadSetting> {
     let settings = Settings { variables };
     let gemini_api_key = settings.secret("GEMINI_API_KEY")?;
-    let config = Config {
+    Ok(Config {
         host: settings.host(flags)?,
         port: settings.port(flags)?,
         api_keys: settings.api_keys()?,
@@ -49,17 +56,21 @@ pub fn read(
         upstream: settings.upstream(flags, gemini_api_key.is_some())?,
         gemini_api_key,
         project: settings.project()?,
-        token_store: settings
-            .text("TOKEN_STORE_PATH")?
-            .unwrap_or("./tokens.json".into())
-            .into(),
+        token_store: settings.token_store()?,
         user_agent: settings.header("CODE_ASSIST_USER_AGENT")?,
         endpoints: settings.endpoints()?,
         oauth_client: settings.oauth_client()?,
         outbound: settings.outbound()?,
-    };
-    guard(&config)?;
-    Ok(config)
+    })
+}
+
+/// For whatever asks Google.
+pub(super) fn require_key(config: &Config) -> Result<(), BadSetting> {
+    if config.upstream == UpstreamKind::GeminiApi && config.gemini_api_key.is_none() {
+        let problem = "gemini-api needs a key: set GEMINI_API_KEY";
+        return Err(BadSetting::new("PROXY_UPSTREAM", problem));
+    }
+    Ok(())
 }
 
 /// Of `demo`: where to listen and which road to show. Everything of Google's is
@@ -69,7 +80,7 @@ pub fn for_demo(
     flags: &Flags,
 ) -> Result<Config, BadSetting> {
     let settings = Settings { variables };
-    let config = Config {
+    Ok(Config {
         host: settings.host(flags)?,
         port: settings.port(flags)?,
         api_keys: settings.api_keys()?,
@@ -81,10 +92,14 @@ pub fn for_demo(
         user_agent: None,
         endpoints: Endpoints::google(),
         oauth_client: OauthClient::gemini_cli(),
-        outbound: Outbound::default(),
-    };
-    guard(&config)?;
-    Ok(config)
+        // Images by address are fetched in earnest.
+        outbound: settings.outbound()?,
+    })
+}
+
+/// What is to be logged, in env_logger's words.
+pub fn log_filter(variables: impl Fn(&str) -> Option<OsString>) -> Result<String, BadSetting> {
+    Settings { variables }.log_filter()
 }
 
 struct Settings<V> {
@@ -201,11 +216,26 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
         let project = self.text(name)?;
         match project {
             Some(project) if project.bytes().all(|byte| byte.is_ascii_digit()) => {
-                let problem = "must be the project's id, such as my-project-123, not its number";
+                let problem = "must be the project's id, such as my-project-123, not its number; \
+                               `gcloud projects list` shows it";
                 Err(BadSetting::new(name, problem))
             }
             project => Ok(project),
         }
+    }
+
+    fn token_store(&self) -> Result<PathBuf, BadSetting> {
+        let name = "TOKEN_STORE_PATH";
+        let path = self.text(name)?.unwrap_or("./tokens.json".into());
+        if path.starts_with('~') {
+            let problem = format!("'{path}': only a shell knows what ~ is; write the whole path");
+            return Err(BadSetting::new(name, problem));
+        }
+        if path.ends_with('/') || Path::new(&path).is_dir() {
+            let problem = format!("'{path}' is a folder; name a file in it");
+            return Err(BadSetting::new(name, problem));
+        }
+        Ok(path.into())
     }
 
     fn endpoints(&self) -> Result<Endpoints, BadSetting> {
@@ -224,12 +254,18 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
         let Some(address) = self.text(name)? else {
             return Ok(default);
         };
-        let is_web = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-        match url::Url::parse(&address) {
-            Ok(url) if is_web(&url) => Ok(address.trim_end_matches('/').to_owned()),
+        let address = address.trim();
+        let is_base = |url: &url::Url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        };
+        match url::Url::parse(address) {
+            Ok(url) if is_base(&url) => Ok(address.trim_end_matches('/').to_owned()),
             _ => Err(BadSetting::new(
                 name,
-                format!("'{address}' is not an http(s) address"),
+                format!("'{address}' is not an http(s) address without ? and #"),
             )),
         }
     }
@@ -250,62 +286,66 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
     }
 
     fn outbound(&self) -> Result<Outbound, BadSetting> {
-        let mut proxy = None;
-        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
-            proxy = proxy.or(self.text(name)?);
-        }
         let no_proxy = match self.text("NO_PROXY")? {
             Some(hosts) => Some(hosts),
             None => self.text("no_proxy")?,
         };
-        Ok(Outbound {
-            proxy: proxy.map(Secret::new),
+        let mut outbound = Outbound {
             no_proxy: no_proxy.unwrap_or_default(),
             system_roots: self.certificates()?,
             ..Outbound::default()
-        })
+        };
+        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            if let Some(proxy) = self.text(name)? {
+                outbound.proxy = Some(Secret::new(proxy));
+                // Only what will use it can tell what it understands.
+                Http::new(&outbound).map_err(|bad| BadSetting::new(name, bad.to_string()))?;
+                break;
+            }
+        }
+        Ok(outbound)
     }
 
-    /// Whether `SSL_CERT_FILE` names certificates to trust; the TLS library reads it itself.
+    /// `info`, unless `RUST_LOG` says otherwise. env_logger would take a word that it
+    /// does not know for the name of a module, and log nothing but that.
+    fn log_filter(&self) -> Result<String, BadSetting> {
+        let name = "RUST_LOG";
+        let filter = self.text(name)?.unwrap_or("info".into());
+        let directives = filter.split('/').next().unwrap_or_default().split(',');
+        for directive in directives.map(str::trim).filter(|text| !text.is_empty()) {
+            let level = directive.rsplit('=').next().unwrap_or_default();
+            if level.parse::<LevelFilter>().is_err() {
+                let problem = format!(
+                    "'{directive}' is not understood; expected off, error, warn, info, debug or \
+                     trace, or one of them for a module, such as gemini_proxy=debug"
+                );
+                return Err(BadSetting::new(name, problem));
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Whether `SSL_CERT_FILE` names certificates to trust. The TLS library reads it
+    /// itself; on macOS and Windows it asks the system instead.
     fn certificates(&self) -> Result<bool, BadSetting> {
         let name = "SSL_CERT_FILE";
         let Some(path) = self.text(name)? else {
             return Ok(false);
         };
-        match std::fs::read(Path::new(&path)) {
+        let pem = std::fs::read(&path)
+            .map_err(|error| BadSetting::new(name, format!("cannot read {path}: {error}")))?;
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        match certificates {
+            Ok(certificates) if !certificates.is_empty() => Ok(true),
+            Ok(_) => Err(BadSetting::new(
+                name,
+                format!("{path} holds no PEM certificate"),
+            )),
             Err(error) => Err(BadSetting::new(
                 name,
-                format!("cannot read {path}: {error}"),
+                format!("{path} holds a broken PEM certificate: {error}"),
             )),
-            Ok(pem) if !pem.windows(17).any(|window| window == b"BEGIN CERTIFICATE") => Err(
-                BadSetting::new(name, format!("{path} holds no PEM certificate")),
-            ),
-            Ok(_) => Ok(true),
         }
-    }
-}
-
-/// What would be unsafe, or could never work.
-fn guard(config: &Config) -> Result<(), BadSetting> {
-    if config.api_keys.is_empty() && !is_loopback(&config.host) {
-        let problem = format!(
-            "'{}' can be reached from other machines, which needs a key: set PROXY_API_KEY",
-            config.host
-        );
-        return Err(BadSetting::new("PROXY_HOST", problem));
-    }
-    Ok(())
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return address.is_loopback();
-    }
-    match (host, 0).to_socket_addrs() {
-        Ok(mut addresses) => addresses.all(|address| address.ip().is_loopback()),
-        // Binding to it will fail, and say so.
-        Err(_) => true,
     }
 }
 
@@ -349,8 +389,6 @@ mod tests {
             ("PROXY_PORT", "70000"),
             ("PROXY_PORT", "-1"),
             ("PROXY_UPSTREAM", "vertex"),
-            ("PROXY_HOST", "0.0.0.0"),
-            ("PROXY_HOST", "::"),
             ("PROXY_CORS_ORIGINS", "example.com"),
             ("PROXY_CORS_ORIGINS", "https://a.example,*"),
             ("PROXY_CORS_ORIGINS", "https://a.example/chat"),
@@ -362,6 +400,13 @@ mod tests {
             ("CODE_ASSIST_USER_AGENT", "ü"),
             ("GOOGLE_OAUTH_CLIENT_ID", "alone"),
             ("SSL_CERT_FILE", "/nowhere/at/all.pem"),
+            ("CODE_ASSIST_ENDPOINT", "https://example.com/?a=b"),
+            ("GOOGLE_OAUTH_AUTH_URL", "https://example.com/#auth"),
+            ("HTTPS_PROXY", "not a proxy"),
+            ("all_proxy", "not a proxy"),
+            ("TOKEN_STORE_PATH", "/"),
+            ("TOKEN_STORE_PATH", "new-folder/"),
+            ("TOKEN_STORE_PATH", "~/tokens.json"),
         ] {
             let message = with(&[(name, value)]).unwrap_err().to_string();
             assert!(
@@ -372,11 +417,36 @@ mod tests {
     }
 
     #[test]
-    fn beyond_loopback_a_key_is_demanded() {
-        assert!(with(&[("PROXY_HOST", "0.0.0.0"), ("PROXY_API_KEY", "k")]).is_ok());
-        assert!(with(&[("PROXY_HOST", "0.0.0.0"), ("PROXY_API_KEY", " , ")]).is_err());
-        for host in ["localhost", "127.0.0.2", "::1", "[::1]"] {
-            assert!(with(&[("PROXY_HOST", host)]).is_ok(), "{host}");
+    fn a_file_of_certificates_holds_certificates() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let wrapped = |inside: &str| {
+            let name = "CERTIFICATE";
+            let pem = format!("# a root\n-----BEGIN {name}-----\n{inside}\n-----END {name}-----\n");
+            std::fs::write(file.path(), pem).unwrap();
+            with(&[("SSL_CERT_FILE", file.path().to_str().unwrap())])
+        };
+        assert!(wrapped("MIIB").unwrap().outbound.system_roots);
+        let message = wrapped("not base64!").unwrap_err().to_string();
+        assert!(message.contains("broken PEM certificate"), "{message}");
+        std::fs::write(file.path(), "no certificate").unwrap();
+        assert!(with(&[("SSL_CERT_FILE", file.path().to_str().unwrap())]).is_err());
+    }
+
+    #[test]
+    fn an_address_may_have_space_around_it() {
+        let config = with(&[("CODE_ASSIST_ENDPOINT", " https://example.com/ ")]).unwrap();
+        assert_eq!(config.endpoints.code_assist, "https://example.com");
+    }
+
+    #[test]
+    fn a_level_that_does_not_exist_does_not_silence_the_log() {
+        let filter = |value: &str| log_filter(|_| Some(OsString::from(value)));
+        for value in ["debug", "WARN", "gemini_proxy=debug,warn", "info/word", ""] {
+            assert!(filter(value).is_ok(), "{value}");
+        }
+        for value in ["verbose", "info,gemini_proxy", "gemini_proxy=loud"] {
+            let message = filter(value).unwrap_err().to_string();
+            assert!(message.starts_with("RUST_LOG: "), "{message}");
         }
     }
 

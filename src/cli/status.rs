@@ -4,6 +4,7 @@ use std::io::Write;
 
 use crate::cli::{CliError, serve};
 use crate::config::{Config, UpstreamKind};
+use crate::upstream::account::AccountError;
 
 /// Exits with 0 if requests can be answered, as far as can be told without asking Google.
 pub(super) fn run(config: &Config) -> Result<(), CliError> {
@@ -25,11 +26,20 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
         writeln!(out, "tier: {}", field(status.tier))?;
     }
     writeln!(out, "tokens: {}", config.token_store.display())?;
-    if let Some(problem) = status.problem {
+    if let Some(problem) = &status.problem {
         writeln!(out, "problem: {problem}")?;
     }
-    let can_answer = status.signed_in || config.upstream == UpstreamKind::GeminiApi;
-    if can_answer {
+    if config.upstream == UpstreamKind::GeminiApi {
+        return Ok(());
+    }
+    let needs_sign_in = |problem: AccountError| problem.needs_sign_in();
+    if !status.signed_in || status.problem.is_some_and(needs_sign_in) {
+        writeln!(
+            out,
+            "next step: run `gemini-proxy login`, or set GEMINI_API_KEY"
+        )?;
+    }
+    if status.signed_in {
         Ok(())
     } else {
         Err(CliError::Silent)

@@ -1,8 +1,11 @@
-//! Outgoing HTTP: connection reuse, time limits, the way through a proxy.
-//! The only folder that names `ureq`.
+//! Outgoing HTTP: to Google, with connection reuse and time limits, and to whatever
+//! a client names (`fetch`); through a proxy where the user has one. The only
+//! folder that names `ureq`.
 
+mod fetch;
 mod waiting;
 
+pub use fetch::{FetchError, FetchLimits, Fetcher, Lookup, Reach};
 pub use waiting::{GaveUp, Pulse};
 
 use std::io::{ErrorKind, Read};
@@ -16,6 +19,8 @@ use ureq::{Agent, BodyReader, Proxy, ProxyProtocol, RequestBuilder, Timeout};
 
 use self::waiting::{SlicedConnector, connecting, is_given_up, waiting};
 use crate::config::Outbound;
+
+const USER_AGENT: &str = concat!("gemini-proxy/", env!("CARGO_PKG_VERSION"));
 
 /// How many connections that lay in the pool may turn out to be dead.
 const MAX_STALE: usize = 3;
@@ -95,17 +100,12 @@ pub struct BadProxy;
 
 impl Http {
     pub fn new(outbound: &Outbound) -> Result<Self, BadProxy> {
-        let roots = if outbound.system_roots {
-            RootCerts::PlatformVerifier
-        } else {
-            RootCerts::WebPki
-        };
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .tls_config(tls(outbound))
             .proxy(proxy(outbound)?)
-            .user_agent(concat!("gemini-proxy/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             // ureq keeps 3 idle connections a host by default: bursts of parallel
             // requests would open new ones each time.
             .max_idle_connections(64)
@@ -333,6 +333,15 @@ impl std::fmt::Debug for Body {
             .field("host", &self.host)
             .finish_non_exhaustive()
     }
+}
+
+fn tls(outbound: &Outbound) -> TlsConfig {
+    let roots = if outbound.system_roots {
+        RootCerts::PlatformVerifier
+    } else {
+        RootCerts::WebPki
+    };
+    TlsConfig::builder().root_certs(roots).build()
 }
 
 fn proxy(outbound: &Outbound) -> Result<Option<Proxy>, BadProxy> {

@@ -84,6 +84,12 @@ pub struct Abilities {
     pub sampling: bool,
 }
 
+impl Abilities {
+    pub fn makes_images(&self) -> bool {
+        self.outputs.contains(&Modality::Image)
+    }
+}
+
 /// The generations of Gemini, as far as their rules differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Generation {

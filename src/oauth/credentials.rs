@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::OauthClient;
 use crate::oauth::AccessToken;
+use crate::oauth::token_endpoint::expires_at_ms;
 use crate::secret::Secret;
+use crate::wire::google_oauth::TokenResponse;
 
 /// What a sign-in gave us, and what we have learned since.
 #[derive(Debug, Clone)]
@@ -24,6 +26,19 @@ pub struct Credentials {
     pub client: Option<OauthClient>,
 }
 
+impl Credentials {
+    /// After a renewal. A refresh token comes along only if it was rotated.
+    pub(super) fn with(self, answer: TokenResponse) -> Self {
+        Self {
+            expires_at_ms: expires_at_ms(&answer),
+            access_token: AccessToken::new(answer.access_token),
+            refresh_token: answer.refresh_token.unwrap_or(self.refresh_token),
+            scope: answer.scope.or(self.scope),
+            ..self
+        }
+    }
+}
+
 /// The project the account works in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
@@ -35,8 +50,10 @@ pub struct Assignment {
     pub configured: Option<String>,
 }
 
-/// The token file, field by field.
+/// The token file, field by field. One with other fields is another program's,
+/// which would miss what a renewal does not write.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     access_token: Option<Secret>,

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::config::OauthClient;
 use crate::oauth::AccessToken;
 use crate::oauth::credentials::{Assignment, Credentials, is_token};
+use crate::oauth::token_endpoint::TokenEndpointError;
 use crate::secret::Secret;
 
 /// Such files have about 2 KiB.
@@ -52,6 +53,15 @@ pub enum ImportError {
          program that wrote it once more, or sign in with `gemini-proxy login`", .0.display()
     )]
     NoRefreshToken(PathBuf),
+    /// The file looks well, but Google gave no token for it.
+    #[error(
+        "{} was not taken over, and nothing has changed here, since its token could not be \
+         renewed: {error}; or sign in with `gemini-proxy login`", path.display()
+    )]
+    NotRenewed {
+        path: PathBuf,
+        error: TokenEndpointError,
+    },
 }
 
 /// Where the Gemini CLI keeps its tokens. `home` is `GEMINI_CLI_HOME`, else the

@@ -43,7 +43,7 @@ impl AccessToken {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AuthError {
     /// Only the user can mend this, by signing in.
-    #[error("not signed in to Google: {why}")]
+    #[error("not signed in to Google{why}")]
     SignInRequired { why: SignedOut },
     /// Nothing is lost: the next request tries again.
     #[error("cannot renew the access token: {0}; try again shortly")]
@@ -68,16 +68,16 @@ pub enum AuthError {
     Store(#[from] StoreError),
 }
 
-/// Why nobody is signed in.
+/// Why nobody is signed in; completes "not signed in to Google".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignedOut {
-    #[error("no account has signed in yet")]
-    Never,
+    #[error("")]
+    Nobody,
     /// In Google's words.
-    #[error("the sign-in has ended ({0})")]
+    #[error(": the sign-in has ended ({0})")]
     Ended(String),
     /// The token file holds something else.
-    #[error("{0}")]
+    #[error(": {0}")]
     Unusable(String),
 }
 

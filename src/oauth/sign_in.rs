@@ -68,10 +68,13 @@ pub enum SignInError {
         description: Option<String>,
     },
     #[error(
-        "Google does not accept this code ({0}): it was mistyped, used already or has expired; \
-         begin a new sign-in"
+        "Google does not accept this code ({0}): it was used already or has expired; begin a new \
+         sign-in"
     )]
     CodeRefused(Refusal),
+    /// The sign-in goes on.
+    #[error("Google does not accept this code ({0}): it was mistyped, used already or has expired")]
+    PastedCodeRefused(Refusal),
     #[error("Google refuses the sign-in ({0})")]
     Refused(Refusal),
     #[error("cannot finish the sign-in: {0}; begin a new one")]
@@ -137,11 +140,13 @@ impl SignIns {
         state: &Secret,
     ) -> Result<Credentials, SignInError> {
         let pending = self.take(state.reveal())?;
-        let outcome = self.exchange(http, code, &pending);
-        if let Err(SignInError::CodeRefused(_)) = outcome {
-            self.pending().add(pending);
+        match self.exchange(http, code, &pending) {
+            Err(SignInError::CodeRefused(refusal)) => {
+                self.pending().add(pending);
+                Err(SignInError::PastedCodeRefused(refusal))
+            }
+            outcome => outcome,
         }
-        outcome
     }
 
     /// The redirect brought an `error` instead of a code. An error with a
@@ -379,7 +384,7 @@ mod tests {
         let (sign_ins, started) = begun(&google);
         let http = google.http();
         let mistyped = sign_ins.complete_pasted_code(&http, "4/0c", &started.state);
-        assert!(matches!(mistyped, Err(SignInError::CodeRefused(_))));
+        assert!(matches!(mistyped, Err(SignInError::PastedCodeRefused(_))));
         let credentials = sign_ins.complete_pasted_code(&http, "4/0code", &started.state);
         assert_eq!(credentials.unwrap().refresh_token.reveal(), "1//r");
     }

@@ -7,13 +7,20 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use tempfile::NamedTempFile;
-
 use crate::oauth::credentials::{Credentials, Record};
 use crate::oauth::now_ms;
 
 /// A token file has about 1 KiB.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// Of the file beside it that is about to replace it.
+const NEW: &str = ".new";
+
+/// Of the file beside it that is locked.
+const LOCK: &str = ".lock";
+
+/// As many as Linux follows.
+const MAX_LINKS: usize = 40;
 
 /// Between two looks at a lock that another process holds.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
@@ -87,18 +94,35 @@ impl CredentialStore {
         self.save_identified(credentials).map(|_| ())
     }
 
+    /// Whether it can be saved, before anybody goes to the trouble of a sign-in.
+    pub fn check_writable(&self) -> Result<(), StoreError> {
+        let _lock = match self.lock(Duration::ZERO) {
+            // Whoever has it is saving.
+            StoreLock::Busy => return Ok(()),
+            lock => lock,
+        };
+        self.create_new()
+            .and_then(|_| fs::remove_file(self.sibling(NEW)))
+            .map_err(|error| self.failed("write", error))
+    }
+
     /// Does nothing if there is no file.
     pub fn remove(&self) -> Result<(), StoreError> {
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed("remove", error)),
-            _ => Ok(()),
+        for file in [self.sibling(NEW), self.target()] {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(self.failed("remove", error));
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     /// Renames the file to a sibling, and says to which.
     pub fn set_aside(&self) -> Result<PathBuf, StoreError> {
         let aside = self.sibling(&format!(".set-aside-{}", now_ms()));
-        fs::rename(&self.path, &aside).map_err(|error| self.failed("set aside", error))?;
+        fs::rename(self.target(), &aside).map_err(|error| self.failed("set aside", error))?;
         Ok(aside)
     }
 
@@ -176,25 +200,41 @@ impl CredentialStore {
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(self.sibling(".lock"))
+        options.open(self.sibling(LOCK))
     }
 
     fn write(&self, record: &Record) -> Result<FileIdentity, StoreError> {
         let replace = || -> io::Result<FileIdentity> {
-            self.make_folder()?;
-            // A link stays a link, and what it leads to is replaced.
-            let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-            let folder = folder_of(&target);
-            // Mode 0600 from the start.
-            let mut file = NamedTempFile::new_in(folder)?;
-            serde_json::to_writer_pretty(&mut file, record)?;
-            file.write_all(b"\n")?;
-            file.as_file().sync_all()?;
-            let file = file.persist(&target)?;
-            sync_folder(folder);
+            let mut content = serde_json::to_vec_pretty(record)?;
+            content.push(b'\n');
+            let target = self.target();
+            let mut file = self.create_new()?;
+            file.write_all(&content)?;
+            file.sync_all()?;
+            fs::rename(self.sibling(NEW), &target)?;
+            sync_folder(folder_of(&target));
             Ok(FileIdentity::of(&file.metadata()?))
         };
-        replace().map_err(|error| self.failed("write", error))
+        replace().map_err(|error| {
+            let _ = fs::remove_file(self.sibling(NEW));
+            self.failed("write", error)
+        })
+    }
+
+    /// Always of the same name, so that a process that is killed in the middle
+    /// leaves one copy of the tokens at most, which the next one replaces.
+    fn create_new(&self) -> io::Result<File> {
+        self.make_folder()?;
+        let path = self.sibling(NEW);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)
     }
 
     fn make_folder(&self) -> io::Result<()> {
@@ -202,13 +242,26 @@ impl CredentialStore {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder_of(&self.path))
+        builder.create(folder_of(&self.target()))
+    }
+
+    /// A link stays a link: the file is what it leads to, there already or not.
+    fn target(&self) -> PathBuf {
+        let mut target = self.path.clone();
+        for _ in 0..MAX_LINKS {
+            match fs::read_link(&target) {
+                Ok(next) => target = folder_of(&target).join(next),
+                Err(_) => break,
+            }
+        }
+        target
     }
 
     fn sibling(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        let target = self.target();
+        let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(suffix);
-        self.path.with_file_name(name)
+        target.with_file_name(name)
     }
 
     fn failed(&self, action: &'static str, error: io::Error) -> StoreError {
@@ -259,7 +312,8 @@ fn sync_folder(folder: &Path) {
 fn parse(content: &[u8]) -> Result<Stored, String> {
     let record: Record = serde_json::from_slice(content).map_err(|error| {
         format!(
-            "is broken or not ours (line {}, column {})",
+            "is broken or another program's (line {}, column {}); `gemini-proxy login --import` \
+             takes over other programs' sign-ins",
             error.line(),
             error.column()
         )
@@ -363,15 +417,41 @@ pub(super) mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_stays_a_link() {
+    fn a_link_stays_a_link_and_what_it_leads_to_is_the_file() {
         let folder = tempfile::tempdir().unwrap();
-        let real = CredentialStore::new(folder.path().join("real.json"));
-        real.save(&credentials()).unwrap();
+        let real = CredentialStore::new(folder.path().join("elsewhere/real.json"));
         let link = CredentialStore::new(folder.path().join("link.json"));
-        std::os::unix::fs::symlink(real.path(), link.path()).unwrap();
+        std::os::unix::fs::symlink("elsewhere/real.json", link.path()).unwrap();
+        let is_link = || fs::symlink_metadata(link.path()).unwrap().is_symlink();
+        link.save(&credentials()).unwrap();
+        assert!(is_link(), "it led nowhere yet");
         link.save_ended("over").unwrap();
-        assert!(fs::symlink_metadata(link.path()).unwrap().is_symlink());
+        assert!(is_link());
         assert!(matches!(real.load().unwrap(), Stored::Ended(_)));
+        let aside = link.set_aside().unwrap();
+        assert_eq!(aside.parent(), real.path().parent());
+        link.save(&credentials()).unwrap();
+        link.remove().unwrap();
+        assert!(is_link() && !real.path().exists());
+    }
+
+    #[test]
+    fn a_process_that_was_killed_while_it_saved_leaves_nothing_for_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CredentialStore::new(folder.path().join("tokens.json"));
+        let names = || {
+            let entries = fs::read_dir(folder.path()).unwrap();
+            entries
+                .map(|entry| entry.unwrap().file_name())
+                .collect::<Vec<_>>()
+        };
+        let killed = || drop(store.create_new().unwrap());
+        killed();
+        store.save(&credentials()).unwrap();
+        assert_eq!(names(), ["tokens.json"]);
+        killed();
+        store.remove().unwrap();
+        assert!(names().is_empty());
     }
 
     #[test]
@@ -401,6 +481,23 @@ pub(super) mod tests {
             assert!(!unusable(content).contains("secret"), "{content}");
         }
         assert!(unusable(&" ".repeat(100_000)).contains("broken"));
+        // gcloud's, the Gemini CLI's
+        for field in ["\"type\": \"authorized_user\"", "\"id_token\": \"eyJ\""] {
+            let content = format!("{{\"refresh_token\": \"1//secret\", {field}}}");
+            assert!(unusable(&content).contains("login --import"), "{content}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_found_out_before_there_is_anything_to_save() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CredentialStore::new(folder.path().join("tokens.json"));
+        store.check_writable().unwrap();
+        assert!(!store.sibling(NEW).exists());
+        fs::write(store.path(), "a file").unwrap();
+        let below = CredentialStore::new(store.path().join("tokens.json"));
+        let error = below.check_writable().unwrap_err().to_string();
+        assert!(error.starts_with("cannot write the token file"), "{error}");
     }
 
     #[test]

@@ -113,11 +113,17 @@ impl TokenEndpoint<'_> {
     }
 }
 
-/// Ends a sign-in at Google; either of its tokens will do. The status alone
-/// says how it went.
-pub fn revoke(http: &Http, url: &str, token: &Secret) -> Result<u16, HttpError> {
-    let (status, _) = post_form(http, url, [&("token", token.reveal())])?;
-    Ok(status)
+/// Ends a sign-in at Google; either of its tokens will do. One that is dead
+/// already is as good as revoked.
+pub fn revoke(http: &Http, url: &str, token: &Secret) -> Result<(), TokenEndpointError> {
+    let (status, answer) = post_form(http, url, [&("token", token.reveal())])?;
+    if matches!(status, 200..300) {
+        return Ok(());
+    }
+    match failure(status, &answer) {
+        TokenEndpointError::Refused(refusal) if refusal.error == "invalid_token" => Ok(()),
+        error => Err(error),
+    }
 }
 
 /// When an access token that has just arrived ends, by the wall clock.
@@ -146,18 +152,22 @@ fn post_form<'a>(
 }
 
 fn read_answer(status: u16, answer: &[u8]) -> Result<TokenResponse, TokenEndpointError> {
-    let unavailable = TokenEndpointError::Unavailable { status };
     match status {
-        200..300 => serde_json::from_slice(answer).map_err(|_| unavailable),
-        429 | 500.. => Err(unavailable),
-        _ => match serde_json::from_slice::<TokenErrorResponse>(answer) {
-            Ok(refusal) => Err(TokenEndpointError::Refused(Refusal {
-                error: refusal.error,
-                description: refusal.error_description,
-                subtype: refusal.error_subtype,
-            })),
-            Err(_) => Err(unavailable),
-        },
+        200..300 => {
+            serde_json::from_slice(answer).map_err(|_| TokenEndpointError::Unavailable { status })
+        }
+        _ => Err(failure(status, answer)),
+    }
+}
+
+fn failure(status: u16, answer: &[u8]) -> TokenEndpointError {
+    match serde_json::from_slice::<TokenErrorResponse>(answer) {
+        Ok(refusal) if status != 429 && status < 500 => TokenEndpointError::Refused(Refusal {
+            error: refusal.error,
+            description: refusal.error_description,
+            subtype: refusal.error_subtype,
+        }),
+        _ => TokenEndpointError::Unavailable { status },
     }
 }
 

@@ -13,6 +13,7 @@ use crate::oauth::token_source::SignOut;
 use crate::server::transport::exchange::Request;
 use crate::server::transport::writer::Reply;
 use crate::upstream::account::{Account, AccountError, SignedIn, Status};
+use crate::upstream::refusal::AccountRefusal;
 
 /// Said once, where someone signs in.
 pub const TERMS: &str = "Know the risk: Google's terms do not allow other programs to use the \
@@ -41,7 +42,7 @@ pub(super) fn welcome(service: &Service) -> Reply {
     };
     match status.problem {
         Some(problem) if service.kind == UpstreamKind::CodeAssist => {
-            page.paragraph(&sentence(&problem))
+            page.paragraph(&sentence(&problem.to_string()))
         }
         _ => page,
     }
@@ -163,12 +164,20 @@ pub(super) fn status(service: &Service, request: &Request) -> Reply {
             project_id: status.project,
             tier: status.tier,
             expires_at: status.expires_at_ms.and_then(rfc_3339),
-            problem: status.problem,
+            problem: status.problem.map(|problem| next_step(&problem, service)),
             upstream: status.signed_in.then_some(upstream),
         },
     );
     reply.add_header("cache-control", "no-store".to_owned());
     reply
+}
+
+fn next_step(problem: &AccountError, service: &Service) -> String {
+    if problem.needs_sign_in() {
+        format!("{problem}; {}", service.sign_in_page)
+    } else {
+        problem.to_string()
+    }
 }
 
 /// `POST /auth/logout`
@@ -271,9 +280,11 @@ fn failure(error: &AccountError, again: Option<&str>) -> Page {
         _ => (502, "The sign-in failed"),
     };
     let page = Page::new(status, Mood::Bad, title).paragraph(&sentence(&error.to_string()));
-    match again {
-        Some(href) => page.button("Try again", href),
-        None => page.paragraph("The terminal says how to go on."),
+    match (error, again) {
+        // It is not the sign-in that is to be tried again.
+        (AccountError::Refused(AccountRefusal::ValidationRequired { .. }), _) => page,
+        (_, Some(href)) => page.button("Try again", href),
+        (_, None) => page.paragraph("The terminal says how to go on."),
     }
 }
 

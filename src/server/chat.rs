@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Service;
 use super::body;
 use super::error::ApiError;
+use super::images;
 use crate::http::Pulse;
 use crate::models;
 use crate::server::transport::exchange::Request;
@@ -24,16 +25,12 @@ pub(super) fn create(
     let body = request.take_body();
     let chat: ChatRequest<'_> = body::parse(&body)?;
     let stamp = stamp(model(&chat)?)?;
-    let translated = translate::request(&chat, &stamp.model, &*service.signatures)?;
+    let fetched = images::fetch_all(&chat, &service.fetcher)?;
+    let translated = translate::request(&chat, &stamp.model, &*service.signatures, &fetched)?;
     let question = Question::new(&stamp.model, &translated.request);
     let question = question.map_err(|_| ApiError::internal())?;
     let ignored = translated.notes.header_value();
-    let reader = Reader::new(
-        stamp.clone(),
-        translated.names,
-        translated.one_call_only,
-        service.signatures.clone(),
-    );
+    let reader = Reader::new(stamp, translated.form, service.signatures.clone());
     let mut reply = if chat.stream == Some(true) {
         let include_usage = chat
             .stream_options
@@ -49,7 +46,7 @@ pub(super) fn create(
             first: None,
         })
     } else {
-        whole(service, &question, reader, &stamp)?
+        whole(service, &question, reader)?
     };
     if let Some(fields) = ignored {
         reply.add_header("x-gemini-proxy-ignored", fields);
@@ -75,18 +72,13 @@ fn stamp(model: String) -> Result<Stamp, ApiError> {
     Ok(Stamp::new(now.as_secs(), model, seed))
 }
 
-fn whole(
-    service: &Service,
-    question: &Question,
-    reader: Reader,
-    stamp: &Stamp,
-) -> Result<Reply, ApiError> {
-    let fails = |error| ApiError::upstream(error, &stamp.model, &service.sign_in_page);
+fn whole(service: &Service, question: &Question, mut reader: Reader) -> Result<Reply, ApiError> {
+    let fails = |error| ApiError::upstream(error, &question.model, &service.sign_in_page);
     let answer = service
         .upstream
         .generate(question, &Pulse::none())
         .map_err(fails)?;
-    let completion = translate::response(answer.read().map_err(fails)?, reader, stamp)?;
+    let completion = translate::response(answer.read().map_err(fails)?, &mut reader)?;
     Ok(super::json(200, &completion))
 }
 

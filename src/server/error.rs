@@ -161,6 +161,7 @@ impl ApiError {
         match error {
             UpstreamError::Account(error) => Self::account(&error, sign_in),
             UpstreamError::Google(error) => Self::refused(&error, model, sign_in),
+            UpstreamError::KeyRefused(error) => Self::key_refused(&error),
             UpstreamError::Http(error) => Self::from(error),
             UpstreamError::Garbled { .. } => {
                 Self::server(502, "upstream_invalid_response", error.to_string())
@@ -198,8 +199,8 @@ impl ApiError {
             Verdict::NotFound => Self::unknown_model(model, said),
             Verdict::Unauthenticated => {
                 let message = format!(
-                    "Google does not accept the credentials of this proxy: {said} If it uses \
-                     GEMINI_API_KEY, check that key. Otherwise sign in again: {sign_in}."
+                    "Google does not accept the credentials of this proxy: {said} Sign in again: \
+                     {sign_in}."
                 );
                 Self::new(401, "authentication_error", "not_signed_in", message)
             }
@@ -236,6 +237,29 @@ impl ApiError {
             Verdict::Failed => {
                 Self::server(502, "upstream_error", format!("Google failed: {said}"))
             }
+        }
+    }
+
+    fn key_refused(error: &GoogleError) -> Self {
+        let said = &error.message;
+        let next_step = match error.metadata.get("activationUrl") {
+            Some(url) => format!("Switch the API on at {url}, and wait a few minutes."),
+            None => "Check GEMINI_API_KEY, or make a new one at \
+                     https://aistudio.google.com/apikey"
+                .to_owned(),
+        };
+        let message =
+            format!("Google does not serve the API key of this proxy: {said} {next_step}");
+        match error.verdict() {
+            Verdict::Unauthenticated => {
+                Self::new(401, "authentication_error", "not_signed_in", message)
+            }
+            _ => Self::new(
+                403,
+                "permission_error",
+                "google_account_action_required",
+                message,
+            ),
         }
     }
 

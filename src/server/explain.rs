@@ -1,13 +1,14 @@
 //! What a request would become, without asking Google: for `gemini-proxy explain`.
-//! It is the very code that serves; only the thought signatures that a running
-//! server remembers are missing.
+//! It is the very code that serves, and fetches images by address as that does;
+//! only the thought signatures that a running server remembers are missing.
 
 use serde_ignored::Path;
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::{body, chat};
+use super::{body, chat, images};
 use crate::config::Config;
+use crate::http::Fetcher;
 use crate::translate::{self, NoSignatures, Note};
 use crate::upstream::Question;
 use crate::upstream::preview::Preview;
@@ -35,17 +36,22 @@ pub struct Refused {
 }
 
 /// Explains the body of a request to `/v1/chat/completions`.
-pub fn explain(body: &[u8], config: &Config) -> Result<Explanation, Refused> {
-    chat_completion(body, config).map_err(|error| Refused {
+pub fn explain(body: &[u8], config: &Config, fetcher: &Fetcher) -> Result<Explanation, Refused> {
+    chat_completion(body, config, fetcher).map_err(|error| Refused {
         status: error.status,
         envelope: pretty(&String::from_utf8_lossy(&error.envelope())),
     })
 }
 
-fn chat_completion(body: &[u8], config: &Config) -> Result<Explanation, ApiError> {
+fn chat_completion(
+    body: &[u8],
+    config: &Config,
+    fetcher: &Fetcher,
+) -> Result<Explanation, ApiError> {
     let chat: ChatRequest<'_> = body::parse(body)?;
     let model = chat::model(&chat)?;
-    let translated = translate::request(&chat, &model, &NoSignatures)?;
+    let fetched = images::fetch_all(&chat, fetcher)?;
+    let translated = translate::request(&chat, &model, &NoSignatures, &fetched)?;
     let question = Question::new(&model, &translated.request);
     let streams = chat.stream == Some(true);
     let preview = question.and_then(|question| Preview::new(config, &question, streams));

@@ -16,6 +16,7 @@ mod content_encoding;
 mod cors;
 mod error;
 pub mod explain;
+mod images;
 mod models;
 mod page;
 pub mod redirect;
@@ -32,6 +33,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::config::{Config, Origins, UpstreamKind};
+use crate::http::Fetcher;
 use crate::secret::Secret;
 use crate::server::error::{ApiError, SignInPage};
 use crate::server::models::OfferedModels;
@@ -46,6 +48,7 @@ use crate::upstream::account::Account;
 /// The proxy, as its clients see it.
 pub struct Service {
     upstream: Upstream,
+    fetcher: Fetcher,
     kind: UpstreamKind,
     account: Arc<Account>,
     api_keys: Vec<Secret>,
@@ -63,11 +66,13 @@ impl Service {
     pub fn new(
         config: &Config,
         upstream: Upstream,
+        fetcher: Fetcher,
         account: Arc<Account>,
         address: SocketAddr,
     ) -> Arc<Self> {
         Arc::new(Self {
             upstream,
+            fetcher,
             kind: config.upstream,
             account,
             api_keys: config.api_keys.clone(),

@@ -67,7 +67,7 @@ impl Page {
         }
     }
 
-    pub(super) fn html(&self) -> String {
+    fn html(&self) -> String {
         let (mood, mark) = match self.mood {
             Mood::Good => ("good", "✓"),
             Mood::Bad => ("bad", "!"),
@@ -83,7 +83,7 @@ impl Page {
     }
 
     /// Strict: a page of ours loads nothing and is framed by nobody.
-    pub(super) fn headers(&self) -> Vec<(&'static str, String)> {
+    fn headers(&self) -> Vec<(&'static str, String)> {
         let style = STANDARD.encode(Sha256::digest(STYLE));
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; \

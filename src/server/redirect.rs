@@ -13,40 +13,49 @@ use crate::upstream::account::{Account, AccountError, SignedIn};
 
 pub struct RedirectService<F> {
     account: Arc<Account>,
-    done: Arc<F>,
+    tell: Arc<F>,
+}
+
+/// What becomes of a redirect.
+#[derive(Debug)]
+pub enum Redirect {
+    /// Google is being asked, which may take minutes.
+    Arrived,
+    /// The browser has its page.
+    Done(Result<SignedIn, AccountError>),
 }
 
 impl<F> RedirectService<F>
 where
-    F: Fn(Result<SignedIn, AccountError>) + Send + Sync + 'static,
+    F: Fn(Redirect) + Send + Sync + 'static,
 {
-    /// `done` gets the outcome of each redirect, when the browser has its page.
-    pub fn new(account: Arc<Account>, done: F) -> Self {
+    /// `tell` hears of each redirect twice.
+    pub fn new(account: Arc<Account>, tell: F) -> Self {
         Self {
             account,
-            done: Arc::new(done),
+            tell: Arc::new(tell),
         }
     }
 }
 
 impl<F> Handler for RedirectService<F>
 where
-    F: Fn(Result<SignedIn, AccountError>) + Send + Sync + 'static,
+    F: Fn(Redirect) + Send + Sync + 'static,
 {
     fn answer(&self, request: &mut Request) -> Reply {
         // Browsers ask for /favicon.ico, too.
         if request.path != "/auth/callback" {
             return nothing_here(404);
         }
+        (self.tell)(Redirect::Arrived);
         let outcome = auth::finish(&self.account, request);
-        let page = auth::page_of(&outcome, None);
         let source = PageThen {
-            html: page.html(),
+            page: Some(auth::page_of(&outcome, None)),
             outcome: Some(outcome),
-            done: self.done.clone(),
+            tell: self.tell.clone(),
         };
         Reply::Stream {
-            headers: page.headers(),
+            headers: Vec::new(),
             source: Box::new(source),
         }
     }
@@ -56,20 +65,30 @@ where
     }
 }
 
-/// The page, and then the news of it: the process may end as soon as `done` is
-/// told, and the page must not be lost. It is told when the writer drops this.
-struct PageThen<F: Fn(Result<SignedIn, AccountError>)> {
-    html: String,
+/// The page, and then the news of it: the process may end as soon as it is told,
+/// and the page must not be lost. It is told when the writer drops this, which is
+/// why a page poses as a stream that is refused at its beginning.
+struct PageThen<F: Fn(Redirect)> {
+    page: Option<Page>,
     outcome: Option<Result<SignedIn, AccountError>>,
-    done: Arc<F>,
+    tell: Arc<F>,
 }
 
 impl<F> Source for PageThen<F>
 where
-    F: Fn(Result<SignedIn, AccountError>) + Send + Sync,
+    F: Fn(Redirect) + Send + Sync,
 {
-    fn fill(&mut self, out: &mut Vec<u8>, _: &Pulse) -> More {
-        out.extend_from_slice(self.html.as_bytes());
+    fn begin(&mut self, _: &Pulse) -> Result<(), Refused> {
+        match self.page.take() {
+            Some(page) => Err(Refused {
+                reply: page.into_reply(),
+                event: Vec::new(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn fill(&mut self, _: &mut Vec<u8>, _: &Pulse) -> More {
         More::No
     }
 
@@ -81,10 +100,10 @@ where
     }
 }
 
-impl<F: Fn(Result<SignedIn, AccountError>)> Drop for PageThen<F> {
+impl<F: Fn(Redirect)> Drop for PageThen<F> {
     fn drop(&mut self) {
         if let Some(outcome) = self.outcome.take() {
-            (self.done)(outcome);
+            (self.tell)(Redirect::Done(outcome));
         }
     }
 }

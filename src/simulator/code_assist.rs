@@ -86,6 +86,7 @@ pub(super) fn retrieve_user_quota(world: &World, request: &Request) -> Result<An
         request.body.len(),
         state.strict,
     )?;
+    check_project(&body, &state)?;
     Ok(world.scripted(Kind::Quota, request, || {
         let buckets: Vec<Value> = models::with_quota(state.preview)
             .map(|id| {

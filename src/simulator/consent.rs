@@ -100,6 +100,10 @@ fn check(request: &Request) -> Result<Asked, AuthError> {
             redirect_uri,
             code_challenge: code_challenge(request)?,
             scope,
+            is_offline: request.parameter("access_type").as_deref() == Some("offline"),
+            is_prompted: request
+                .parameter("prompt")
+                .is_some_and(|prompt| prompt.split(' ').any(|word| word == "consent")),
             since: Instant::now(),
         },
         redirect_uri: parsed,

@@ -1,6 +1,6 @@
 //! Codes and tokens: who was given what, for how long.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 /// Codes live for minutes.
 const CODE_LIFETIME: Duration = Duration::from_secs(600);
 
+/// Without this scope Code Assist serves nobody.
+pub(super) const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
+
 /// The scopes the Gemini CLI asks for.
 pub(super) const SCOPES: &str = "https://www.googleapis.com/auth/cloud-platform \
     https://www.googleapis.com/auth/userinfo.email \
@@ -18,6 +21,8 @@ pub(super) const SCOPES: &str = "https://www.googleapis.com/auth/cloud-platform 
 #[derive(Debug, Default)]
 pub(super) struct Grants {
     codes: HashMap<String, Consent>,
+    /// The clients to which the user has said yes before.
+    consented: HashSet<String>,
     access: HashMap<String, Access>,
     refresh: HashMap<String, Refresh>,
 }
@@ -30,6 +35,10 @@ pub(super) struct Consent {
     /// PKCE with S256 (RFC 7636), if it was used.
     pub(super) code_challenge: Option<String>,
     pub(super) scope: String,
+    /// Whether a refresh token is wanted, and whether consent was asked for anew.
+    /// Without the latter Google gives one at the first consent only.
+    pub(super) is_offline: bool,
+    pub(super) is_prompted: bool,
     pub(super) since: Instant,
 }
 
@@ -57,7 +66,9 @@ pub(super) enum BadCode {
 }
 
 impl Grants {
-    pub(super) fn give_code(&mut self, consent: Consent) -> String {
+    pub(super) fn give_code(&mut self, mut consent: Consent) -> String {
+        let is_first = self.consented.insert(consent.client_id.clone());
+        consent.is_offline &= is_first || consent.is_prompted;
         let code = format!("4/0{}", random());
         self.codes.insert(code.clone(), consent);
         code
@@ -163,18 +174,40 @@ fn random() -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_code_is_good_once_and_for_the_right_verifier_only() {
-        let mut grants = Grants::default();
-        // The example of RFC 7636, appendix B.
-        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        let consent = Consent {
+    /// The example of RFC 7636, appendix B.
+    const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+    fn consent(is_offline: bool, is_prompted: bool) -> Consent {
+        Consent {
             client_id: "c".into(),
             redirect_uri: "r".into(),
             code_challenge: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".into()),
             scope: "s".into(),
+            is_offline,
+            is_prompted,
             since: Instant::now(),
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_is_due_at_the_first_consent_and_at_each_that_is_prompted() {
+        let mut grants = Grants::default();
+        let mut is_due = |is_offline, is_prompted| {
+            let code = grants.give_code(consent(is_offline, is_prompted));
+            let taken = grants.take_code(&code, "c", "r", Some(VERIFIER));
+            taken.map(|consent| consent.is_offline)
         };
+        assert_eq!(is_due(true, false), Ok(true));
+        assert_eq!(is_due(true, false), Ok(false));
+        assert_eq!(is_due(true, true), Ok(true));
+        assert_eq!(is_due(false, true), Ok(false));
+    }
+
+    #[test]
+    fn a_code_is_good_once_and_for_the_right_verifier_only() {
+        let mut grants = Grants::default();
+        let verifier = VERIFIER;
+        let consent = consent(true, true);
         let code = grants.give_code(consent.clone());
         let good = grants.take_code(&code, "c", "r", Some(verifier));
         assert_eq!(good.map(|consent| consent.scope), Ok("s".into()));

@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::errors::GoogleError;
 use super::grants::{BadCode, SCOPES};
@@ -15,6 +16,12 @@ use super::world::World;
 
 const EMAIL: &str = "ada@example.com";
 const USER_ID: &str = "100000000000000000042";
+
+/// The one client whose secret is known here, from the Gemini CLI's source; of any
+/// other a secret will do.
+const GEMINI_CLI: &str = "681255809395-oo8ft2oprdrnp9e3aqf6av3hmdib135j.apps.googleusercontent.com";
+const GEMINI_CLI_SECRET_SHA256: &str =
+    "6a5f78b8b99dd4025e41ba11bf54c304c6af29f924c5569cc7865b2428ce03a9";
 
 /// `POST /token`
 pub(super) fn token(world: &World, request: &Request) -> Answer {
@@ -130,10 +137,14 @@ fn exchange(world: &World, request: &Request) -> Result<Value, Answer> {
             BadCode::BadRequest => refusal(400, "invalid_grant", "Bad Request"),
             BadCode::RedirectUriMismatch => refusal(400, "redirect_uri_mismatch", "Bad Request"),
         })?;
-    let refresh_token = grants.give_refresh(Some(&client_id), &consent.scope);
+    let refresh_token = consent
+        .is_offline
+        .then(|| grants.give_refresh(Some(&client_id), &consent.scope));
     drop(grants);
     let mut tokens = access(world, &consent.scope);
-    tokens["refresh_token"] = json!(refresh_token);
+    if let Some(token) = refresh_token {
+        tokens["refresh_token"] = json!(token);
+    }
     Ok(tokens)
 }
 
@@ -181,9 +192,18 @@ fn client(request: &Request) -> Result<String, Answer> {
         ));
     }
     match request.form_field("client_secret") {
+        Some(secret) if id == GEMINI_CLI && !is_gemini_clis(&secret) => {
+            Err(refusal(401, "invalid_client", "Unauthorized"))
+        }
         Some(secret) if !secret.is_empty() => Ok(id),
         _ => Err(refusal(400, "invalid_request", "client_secret is missing.")),
     }
+}
+
+fn is_gemini_clis(secret: &str) -> bool {
+    let digest = Sha256::digest(secret);
+    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits == GEMINI_CLI_SECRET_SHA256
 }
 
 /// Google answers with the scopes in its own order, and `openid` among them.

@@ -61,8 +61,8 @@ pub(super) fn onboard_user(world: &World, request: &Request) -> Result<Answer, G
         return Err(GoogleError::named("invalid_argument"));
     };
     let project = body["cloudaicompanionProject"].as_str();
-    if tier == "free-tier" && project.is_some() {
-        return Err(GoogleError::named("failed_precondition"));
+    if let Some(refusal) = refused_enrolment(state.tier, tier, project) {
+        return Err(GoogleError::named(refusal));
     }
     Ok(world.scripted(Kind::Onboard, request, || {
         let mut progress = world.progress();
@@ -70,6 +70,16 @@ pub(super) fn onboard_user(world: &World, request: &Request) -> Result<Answer, G
         progress.project = project.map(str::to_owned);
         Answer::json(200, &progress.poll(&state))
     }))
+}
+
+/// The name of the error with which Google refuses to enrol an account in a tier.
+fn refused_enrolment(account: Tier, tier: &str, project: Option<&str>) -> Option<&'static str> {
+    match (tier, project) {
+        _ if account == Tier::FreeRefused => Some("invalid_argument"),
+        ("free-tier", Some(_)) => Some("failed_precondition"),
+        ("free-tier", None) | ("standard-tier" | "legacy-tier", Some(_)) => None,
+        _ => Some("invalid_argument"),
+    }
 }
 
 /// `GET /v1internal/operations/{id}`
@@ -203,5 +213,24 @@ impl Progress {
                 json!({"id": id, "name": id, "projectNumber": "1234567890"});
         }
         json!({"name": OPERATION, "done": true, "response": response})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tier_has_its_terms_and_a_refused_account_stays_refused() {
+        let refused = |tier, project| refused_enrolment(Tier::FreeNew, tier, project);
+        assert_eq!(refused("free-tier", None), None);
+        assert_eq!(refused("free-tier", Some("p")), Some("failed_precondition"));
+        assert_eq!(refused("standard-tier", Some("p")), None);
+        assert_eq!(refused("standard-tier", None), Some("invalid_argument"));
+        assert_eq!(refused("golden-tier", Some("p")), Some("invalid_argument"));
+        for (tier, project) in [("free-tier", None), ("standard-tier", Some("p"))] {
+            let refusal = refused_enrolment(Tier::FreeRefused, tier, project);
+            assert_eq!(refusal, Some("invalid_argument"));
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::errors::GoogleError;
 use super::gates::Gates;
-use super::grants::Grants;
+use super::grants::{CLOUD_PLATFORM, Grants};
 use super::http::{Answer, Request};
 use super::onboarding::Progress;
 use super::recorder::Recorder;
@@ -97,14 +97,19 @@ impl World {
         }
     }
 
-    /// 401 unless a live access token came with the request.
+    /// 401 unless a live access token came with the request, 403 unless it covers
+    /// Google Cloud.
     pub(super) fn require_bearer(&self, request: &Request) -> Result<(), GoogleError> {
         let token = request
             .header("authorization")
             .and_then(|value| value.strip_prefix("Bearer "));
-        match token {
-            Some(token) if self.grants().is_live(token) => Ok(()),
-            _ => Err(GoogleError::named("unauthenticated")),
+        let grants = self.grants();
+        let access = token.and_then(|token| grants.live(token));
+        let access = access.ok_or_else(|| GoogleError::named("unauthenticated"))?;
+        if access.scope.split(' ').any(|scope| scope == CLOUD_PLATFORM) {
+            Ok(())
+        } else {
+            Err(GoogleError::named("scope_insufficient"))
         }
     }
 }

@@ -1,13 +1,84 @@
-//! Images, sound and documents: `data:` URLs (RFC 2397) as inline data.
+//! Images, sound, video and documents, by what is in a URL (`data:`, RFC 2397) or
+//! behind it.
 
 use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Rejection;
+use url::Url;
+
+use super::{Fetched, Rejection};
 use crate::wire::Text;
-use crate::wire::gemini::Part;
+use crate::wire::gemini::{FileData, Part};
+
+/// The part for a URL of any scheme, in a part of the type `kind`. `param` names
+/// it in a refusal.
+pub(super) fn by_url<'a>(
+    kind: &str,
+    url: &'a str,
+    fetched: &'a Fetched,
+    param: &str,
+) -> Result<Part<'a>, Rejection> {
+    if is_data_url(url) {
+        return inline(url, param);
+    }
+    if is_for_google(kind, url) {
+        return Ok(Part::file_data(file_data(kind, url)));
+    }
+    if let Some(medium) = fetched.get(url) {
+        return Ok(Part::inline_data(medium.mime_type, &*medium.data));
+    }
+    let message = if must_be_fetched(kind, url) {
+        "What this URL leads to was not fetched."
+    } else {
+        "Expected a URL that begins with https://, http://, gs:// or data:."
+    };
+    Err(Rejection::new(bad_url(kind), param, message))
+}
+
+/// Whether we fetch what is behind the URL; else it is here, or Google does.
+pub(super) fn must_be_fetched(kind: &str, url: &str) -> bool {
+    (has_scheme(url, "https:") || has_scheme(url, "http:")) && !is_for_google(kind, url)
+}
+
+/// OpenAI's word for a URL that is of no use.
+pub(super) fn bad_url(kind: &str) -> &'static str {
+    if kind == "image_url" {
+        "invalid_image_url"
+    } else {
+        "invalid_value"
+    }
+}
+
+/// Cloud Storage and YouTube are Google's own. Other videos are mostly too large
+/// to be sent inline; Google fetches them, too.
+fn is_for_google(kind: &str, url: &str) -> bool {
+    let is_web = has_scheme(url, "https:") || has_scheme(url, "http:");
+    has_scheme(url, "gs:") || is_web && (kind == "video_url" || is_youtube(url))
+}
+
+fn is_youtube(url: &str) -> bool {
+    const HOSTS: [&str; 4] = [
+        "youtube.com",
+        "www.youtube.com",
+        "m.youtube.com",
+        "youtu.be",
+    ];
+    let url = Url::parse(url).ok();
+    let host = url.as_ref().and_then(Url::host_str);
+    host.is_some_and(|host| HOSTS.contains(&host))
+}
+
+fn file_data<'a>(kind: &str, url: &'a str) -> FileData<'a> {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let is_video = kind == "video_url" || is_youtube(url);
+    let mime_type = type_of_name(path).or(is_video.then_some("video/mp4"));
+    FileData {
+        mime_type: mime_type.map(Text::from),
+        file_uri: url.into(),
+    }
+}
 
 /// The part for a `data:` URL. `param` names it in a refusal.
 pub(super) fn inline<'a>(url: &'a str, param: &str) -> Result<Part<'a>, Rejection> {
@@ -86,8 +157,13 @@ pub(super) fn type_of_name(name: &str) -> Option<&'static str> {
 }
 
 pub(super) fn is_data_url(url: &str) -> bool {
-    url.get(..5)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
+    has_scheme(url, "data:")
+}
+
+/// `scheme` ends in its colon.
+fn has_scheme(url: &str, scheme: &str) -> bool {
+    let start = url.get(..scheme.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
 }
 
 /// `data:` + kind + `,` + payload

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use serde::Serialize;
 
 use super::signatures::{self, CallRecord, Signatures};
-use super::{Rejection, parts, tools};
+use super::{Fetched, Rejection, parts, tools};
 use crate::models::{self, Generation};
 use crate::wire::gemini::{Content, FunctionCall, FunctionResponse, Part};
 use crate::wire::openai::{Message, ToolCall};
@@ -27,6 +27,7 @@ pub(super) fn contents<'a>(
     messages: &'a [Message<'a>],
     model: &str,
     signatures: &dyn Signatures,
+    fetched: &'a Fetched,
 ) -> Result<(Option<Content<'a>>, Vec<Content<'a>>), Rejection> {
     let leading = messages
         .iter()
@@ -44,6 +45,7 @@ pub(super) fn contents<'a>(
         generation: models::abilities(model).generation,
         model,
         signatures,
+        fetched,
     };
     for position in leading..messages.len() {
         conversation.add(position)?;
@@ -130,6 +132,7 @@ struct Conversation<'a, 's> {
     generation: Generation,
     model: &'s str,
     signatures: &'s dyn Signatures,
+    fetched: &'a Fetched,
 }
 
 impl<'a> Conversation<'a, '_> {
@@ -137,7 +140,7 @@ impl<'a> Conversation<'a, '_> {
         let message = &self.messages[position];
         match message.role.as_deref() {
             Some("user") => {
-                let mut parts = parts::of_message(message, position)?;
+                let mut parts = parts::of_message(message, position, self.fetched)?;
                 if self.prefix_names {
                     prefix_name(&mut parts, message.name.as_deref());
                 }
@@ -228,7 +231,7 @@ impl<'a> Conversation<'a, '_> {
             positions.remove(nth)
         });
         let (output, media) = match found {
-            Some(position) => result(&self.messages[position], position)?,
+            Some(position) => result(&self.messages[position], position, self.fetched)?,
             None => (NO_RESULT.to_owned(), Vec::new()),
         };
         let response = FunctionResponse {
@@ -251,7 +254,7 @@ impl<'a> Conversation<'a, '_> {
             return Ok(());
         };
         positions.remove(nth);
-        let (output, media) = result(message, position)?;
+        let (output, media) = result(message, position, self.fetched)?;
         let mut parts = vec![Part::text(format!("Tool result ({id}): {output}"))];
         parts.extend(media);
         self.say(Role::User, parts);
@@ -274,6 +277,11 @@ impl<'a> Conversation<'a, '_> {
     }
 }
 
+/// A system instruction to which something is still to be added.
+pub(super) fn no_instruction<'a>() -> Content<'a> {
+    content("user", Vec::new())
+}
+
 fn content<'a>(role: &'static str, parts: Vec<Part<'a>>) -> Content<'a> {
     Content {
         role: Some(role.into()),
@@ -289,15 +297,21 @@ fn calls<'a>(message: &'a Message<'a>, at: usize) -> Result<Vec<GivenCall<'a>>, 
             let param = format!("messages[{at}].tool_calls[{nth}].function.name");
             return Err(Rejection::missing(param));
         };
-        let given = call
-            .function
-            .as_ref()
-            .and_then(|function| function.arguments.as_ref());
+        let args = match &call.custom {
+            Some(custom) => wrapped("input", custom.input.as_deref().unwrap_or_default()),
+            None => arguments(
+                call.function
+                    .as_ref()
+                    .and_then(|call| call.arguments.as_ref()),
+            ),
+        };
+        let (id, carried) = signatures::split_id(call.id.as_deref().unwrap_or_default());
+        let carried = signatures::carried(call).or(carried);
         calls.push(GivenCall {
-            id: call.id.as_deref().unwrap_or_default(),
+            id,
             name,
-            args: arguments(given),
-            carried: signatures::carried(call),
+            args,
+            carried,
         });
     }
     if let Some(function) = &message.function_call
@@ -315,8 +329,15 @@ fn calls<'a>(message: &'a Message<'a>, at: usize) -> Result<Vec<GivenCall<'a>>, 
 }
 
 fn called_name<'a>(call: &'a ToolCall<'a>) -> Option<&'a str> {
-    let name = call.function.as_ref()?.name.as_deref();
-    name.filter(|name| !name.is_empty())
+    let function = call
+        .function
+        .as_ref()
+        .and_then(|function| function.name.as_deref());
+    let custom = call
+        .custom
+        .as_ref()
+        .and_then(|custom| custom.name.as_deref());
+    function.or(custom).filter(|name| !name.is_empty())
 }
 
 fn has_call(message: &Message<'_>, key: &str) -> bool {
@@ -330,7 +351,7 @@ fn has_call(message: &Message<'_>, key: &str) -> bool {
             .iter()
             .flatten()
             .any(|call| match call.id.as_deref() {
-                Some(id) if !id.is_empty() => id == key,
+                Some(id) if !id.is_empty() => signatures::split_id(id).0 == key,
                 _ => called_name(call) == Some(key),
             })
 }
@@ -355,15 +376,16 @@ fn results<'a>(messages: &'a [Message<'a>]) -> HashMap<&'a str, VecDeque<usize>>
 /// Old function messages name the function, not the call.
 fn result_id<'a>(message: &'a Message<'a>) -> &'a str {
     let id = message.tool_call_id.as_deref().or(message.name.as_deref());
-    id.unwrap_or_default()
+    signatures::split_id(id.unwrap_or_default()).0
 }
 
 /// The text of a tool's result, and what else it holds.
 fn result<'a>(
     message: &'a Message<'a>,
     position: usize,
+    fetched: &'a Fetched,
 ) -> Result<(String, Vec<Part<'a>>), Rejection> {
-    let parts = parts::of_message(message, position)?;
+    let parts = parts::of_message(message, position, fetched)?;
     let (texts, media): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.text.is_some());
     let texts: Vec<_> = texts
         .iter()

@@ -1,11 +1,17 @@
 //! What it means: OpenAI's requests as Gemini's, and Gemini's answers as
 //! OpenAI's. Pure: no socket, no file, no clock, no dice; ids and times come in
-//! as a [`Stamp`], remembered signatures through [`Signatures`].
+//! as a [`Stamp`], remembered signatures through [`Signatures`], media from
+//! elsewhere as [`Fetched`].
 //!
 //! A request is one function, [`request()`]. An answer is read once, by
 //! [`said::Reader`], into [`said::Said`]: whole or in pieces it is the same
 //! sequence, which `response` gathers and `stream` passes on.
 
+mod citations;
+mod fence;
+mod fetched;
+mod form;
+mod logprobs;
 mod media;
 mod messages;
 mod notes;
@@ -15,10 +21,14 @@ mod response;
 pub mod said;
 mod schema;
 mod signatures;
+mod sniff;
 mod stream;
 mod thinking;
 mod tools;
+mod usage;
 
+pub use fetched::{Fetched, Remote, remote_media};
+pub use form::Form;
 pub use notes::{Note, Notes};
 pub use request::{Translated, request};
 pub use response::response;

@@ -1,6 +1,6 @@
 //! The content of a message as Gemini's parts.
 
-use super::{Rejection, media};
+use super::{Fetched, Rejection, Remote, media};
 use crate::wire::gemini::Part;
 use crate::wire::openai::{ContentPart, Message, MessageContent};
 
@@ -36,6 +36,7 @@ fn text_of<'a>(part: &'a ContentPart<'a>) -> Option<&'a str> {
 pub(super) fn of_message<'a>(
     message: &'a Message<'a>,
     position: usize,
+    fetched: &'a Fetched,
 ) -> Result<Vec<Part<'a>>, Rejection> {
     match &message.content {
         None => Ok(Vec::new()),
@@ -47,7 +48,7 @@ pub(super) fn of_message<'a>(
                 match text_of(part) {
                     Some("") => {}
                     Some(text) => converted.push(Part::text(text)),
-                    None => converted.push(media_part(part, position, nth)?),
+                    None => converted.push(media_part(part, position, nth, fetched)?),
                 }
             }
             Ok(converted)
@@ -55,24 +56,49 @@ pub(super) fn of_message<'a>(
     }
 }
 
+/// The parts of a message that are not here yet. Only users and tools may show media.
+pub(super) fn remote<'a>(
+    message: &'a Message<'a>,
+    position: usize,
+) -> impl Iterator<Item = Remote<'a>> {
+    let parts = match (message.role.as_deref(), &message.content) {
+        (Some("user" | "tool" | "function"), Some(MessageContent::Parts(parts))) => &parts[..],
+        _ => &[],
+    };
+    parts.iter().enumerate().filter_map(move |(nth, part)| {
+        let (kind, url) = named_by_url(part)?;
+        media::must_be_fetched(kind, url).then(|| Remote {
+            url,
+            param: format!("messages[{position}].content[{nth}].{kind}"),
+            code: media::bad_url(kind),
+        })
+    })
+}
+
+/// The type of a part that holds nothing but a URL, and the URL.
+fn named_by_url<'a>(part: &'a ContentPart<'a>) -> Option<(&'static str, &'a str)> {
+    let (kind, url) = match part.kind.as_deref()? {
+        "image_url" => ("image_url", &part.image_url),
+        "audio_url" => ("audio_url", &part.audio_url),
+        "video_url" => ("video_url", &part.video_url),
+        _ => return None,
+    };
+    url.as_ref().map(|url| (kind, &*url.url))
+}
+
 fn media_part<'a>(
     part: &'a ContentPart<'a>,
     position: usize,
     nth: usize,
+    fetched: &'a Fetched,
 ) -> Result<Part<'a>, Rejection> {
     let param = format!("messages[{position}].content[{nth}]");
+    if let Some((kind, url)) = named_by_url(part) {
+        return media::by_url(kind, url, fetched, &format!("{param}.{kind}"));
+    }
     match part.kind.as_deref() {
-        Some("image_url") => {
-            let param = format!("{param}.image_url");
-            let Some(image) = &part.image_url else {
-                return Err(Rejection::missing(param));
-            };
-            if !media::is_data_url(&image.url) {
-                let message = "Only data: URLs are supported for images. Send the image itself as \
-                               data:image/png;base64,….";
-                return Err(Rejection::new("invalid_image_url", param, message));
-            }
-            media::inline(&image.url, &param)
+        Some(kind @ ("image_url" | "audio_url" | "video_url")) => {
+            Err(Rejection::missing(format!("{param}.{kind}")))
         }
         Some("input_audio") => {
             let audio = part.input_audio.as_ref();

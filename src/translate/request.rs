@@ -1,8 +1,10 @@
 //! A chat request as Gemini's: the order of things.
 
-use super::{Names, Notes, Rejection, Signatures, messages, schema, thinking, tools};
+use serde_json::Value;
+
+use super::{Fetched, Form, Notes, Rejection, Signatures, messages, schema, thinking, tools};
 use crate::models::{self, Abilities, Generation};
-use crate::wire::gemini::{GenerateContentRequest, GenerationConfig, Tool};
+use crate::wire::gemini::{GenerateContentRequest, GenerationConfig, Part, Tool};
 use crate::wire::openai;
 
 /// Gemini takes no more.
@@ -12,19 +14,18 @@ const MAX_STOP_SEQUENCES: usize = 5;
 #[derive(Debug)]
 pub struct Translated<'a> {
     pub request: GenerateContentRequest<'a>,
-    pub names: Names,
-    /// Gemini has no switch for `parallel_tool_calls: false`; we pass on the
-    /// first call only.
-    pub one_call_only: bool,
+    pub form: Form,
     /// What of the client's request had no effect, or less than asked.
     pub notes: Notes,
 }
 
 /// Translates a request for `model`, which decides how things are written.
+/// `fetched` holds its [`remote_media`](super::remote_media).
 pub fn request<'a>(
     chat: &'a openai::ChatRequest<'a>,
     model: &str,
     signatures: &dyn Signatures,
+    fetched: &'a Fetched,
 ) -> Result<Translated<'a>, Rejection> {
     let abilities = models::abilities(model);
     let mut notes = Notes::default();
@@ -32,64 +33,136 @@ pub fn request<'a>(
     if given_messages.is_empty() {
         return Err(Rejection::missing("messages"));
     }
-    let given_tools = chat.tools.as_deref().unwrap_or_default();
-    for (position, _) in given_tools
-        .iter()
-        .enumerate()
-        .filter(|(_, tool)| tools::is_hosted(tool))
-    {
-        notes.add(
-            format!("tools[{position}]"),
-            "left out: it runs at OpenAI, and Gemini has no equal",
-        );
-    }
-    let (mut declarations, names) = tools::declarations(given_tools)?;
-    let tool_config = tools::tool_config(chat.tool_choice.as_ref(), &mut declarations)?;
-    if chat.tool_choice.is_some() && declarations.is_empty() {
+    let (mut declarations, names) = tools::declarations(chat, &mut notes)?;
+    let is_of_old = chat.tools.as_ref().is_none_or(Vec::is_empty) && chat.functions.is_some();
+    let choice = if is_of_old {
+        chat.function_call.as_ref()
+    } else {
+        chat.tool_choice.as_ref()
+    };
+    let tool_config = tools::tool_config(choice, &mut declarations)?;
+    if choice.is_some_and(|choice| !choice.is_null()) && declarations.is_empty() {
         notes.add(
             "tool_choice",
             "left out: there are no functions to choose from",
         );
     }
-    let (system_instruction, contents) = messages::contents(given_messages, model, signatures)?;
+    let (mut system_instruction, contents) =
+        messages::contents(given_messages, model, signatures, fetched)?;
+    let mut generation_config = generation_config(chat, &abilities, &mut notes)?;
+    let format = response_format(chat)?;
     let has_functions = !declarations.is_empty();
-    let generation_config = generation_config(chat, &abilities, has_functions, &mut notes)?;
+    let strips_fence = match format {
+        // Before Gemini 3 a JSON answer and functions in one request are a 400.
+        Some(schema) if has_functions && abilities.generation < Generation::Three => {
+            let instruction = system_instruction.get_or_insert_with(messages::no_instruction);
+            instruction
+                .parts
+                .get_or_insert_default()
+                .push(Part::text(json_in_words(schema)));
+            notes.add(
+                "response_format",
+                "asked for in words: before Gemini 3 functions and JSON answers exclude each other",
+            );
+            true
+        }
+        Some(schema) => {
+            generation_config.response_mime_type = Some("application/json");
+            generation_config.response_json_schema = schema;
+            false
+        }
+        None => false,
+    };
 
+    let google = google_options(chat);
     let mut all_tools = Vec::from_iter(tools::entry(declarations));
+    let mut searches = false;
     if chat.web_search_options.is_some() {
         // Gemini refuses search beside functions; the functions matter more.
-        if all_tools.is_empty() {
-            all_tools.push(Tool::GoogleSearch {});
-        } else {
+        if has_functions {
             let reason = "left out: Gemini refuses its search beside functions";
             notes.add("web_search_options", reason);
+        } else {
+            all_tools.push(Tool::GoogleSearch {});
+            searches = true;
         }
     }
-    let request = GenerateContentRequest {
-        contents,
-        system_instruction,
-        tools: all_tools,
-        tool_config,
-        generation_config,
-    };
-    let one_call_only = chat.parallel_tool_calls == Some(false);
+    let own_tools = google.iter().find_map(|google| google.tools.as_ref());
+    all_tools.extend(own_tools.into_iter().flatten().map(Tool::Verbatim));
+    let tag = google
+        .iter()
+        .find_map(|google| google.thought_tag_marker.clone());
+    note_what_has_no_equal(chat, &mut notes);
     Ok(Translated {
-        request,
-        names,
-        one_call_only,
+        request: GenerateContentRequest {
+            contents,
+            system_instruction,
+            tools: all_tools,
+            tool_config,
+            safety_settings: google
+                .iter()
+                .find_map(|google| google.safety_settings.as_ref()),
+            cached_content: google
+                .iter()
+                .find_map(|google| google.cached_content.as_deref()),
+            generation_config,
+        },
+        form: Form {
+            names,
+            one_call_only: chat.parallel_tool_calls == Some(false),
+            functions_of_old: is_of_old && has_functions,
+            thought_tag: tag.filter(|tag| !tag.is_empty()),
+            strips_fence,
+            searches: searches || own_tools.is_some(),
+            names_service_tier: chat.service_tier.is_some(),
+        },
         notes,
     })
+}
+
+/// Google's own options: the ones that the SDK merged into the top level, then
+/// the ones under `extra_body`.
+fn google_options<'a>(chat: &'a openai::ChatRequest<'a>) -> Vec<&'a openai::GoogleOptions> {
+    let nested = chat
+        .extra_body
+        .as_ref()
+        .and_then(|extra| extra.google.as_ref());
+    chat.google.as_ref().into_iter().chain(nested).collect()
+}
+
+fn note_what_has_no_equal(chat: &openai::ChatRequest<'_>, notes: &mut Notes) {
+    for (field, is_given) in [
+        ("logit_bias", chat.logit_bias.is_some()),
+        ("prediction", chat.prediction.is_some()),
+        ("verbosity", chat.verbosity.is_some()),
+        ("audio", chat.audio.is_some()),
+        ("service_tier", chat.service_tier.is_some()),
+    ] {
+        if is_given {
+            notes.add(field, "left out: Gemini has no equal");
+        }
+    }
+}
+
+/// What a model is told that cannot be held to a format.
+fn json_in_words(schema: Option<Value>) -> String {
+    match schema {
+        Some(schema) => format!(
+            "Reply with one JSON value that matches this JSON Schema, no prose, no code fence: {schema}"
+        ),
+        None => "Reply with one JSON value, no prose, no code fence.".to_owned(),
+    }
 }
 
 fn generation_config(
     chat: &openai::ChatRequest<'_>,
     abilities: &Abilities,
-    has_functions: bool,
     notes: &mut Notes,
 ) -> Result<GenerationConfig, Rejection> {
     let max_output_tokens = max_output_tokens(chat, abilities, notes)?;
     let top_p = within(chat.top_p, 0.0, 1.0, "top_p")?;
-    let mut config = GenerationConfig {
+    let google = google_options(chat);
+    Ok(GenerationConfig {
         temperature: within(chat.temperature, 0.0, 2.0, "temperature")?,
         // A `topP` of exactly 0 means the likeliest token, which Gemini calls `topK` 1.
         top_p: top_p.filter(|top_p| *top_p > 0.0),
@@ -101,28 +174,66 @@ fn generation_config(
         candidate_count: candidate_count(chat)?,
         max_output_tokens,
         stop_sequences: stop_sequences(chat, notes),
+        response_logprobs: chat.logprobs.filter(|wanted| *wanted),
+        logprobs: top_logprobs(chat)?,
+        response_modalities: response_modalities(chat, abilities, notes)?,
+        media_resolution: google
+            .iter()
+            .find_map(|google| google.media_resolution.clone()),
         presence_penalty: penalty(chat.presence_penalty, "presence_penalty")?,
         frequency_penalty: penalty(chat.frequency_penalty, "frequency_penalty")?,
         seed: chat.seed.map(folded),
-        thinking_config: thinking::thinking_config(chat, abilities, max_output_tokens)?,
+        thinking_config: thinking::thinking_config(chat, abilities, max_output_tokens, notes)?,
         ..GenerationConfig::default()
-    };
-    if chat.reasoning_effort.is_some() && config.thinking_config.is_none() {
-        notes.add(
-            "reasoning_effort",
-            "left out: this model does not think, or it is not known how it is told to",
-        );
-    }
-    // Before Gemini 3 a JSON answer and functions in one request are a 400.
-    if has_functions && abilities.generation < Generation::Three {
-        if chat.response_format.is_some() {
-            let reason = "left out: before Gemini 3 functions and JSON answers exclude each other";
-            notes.add("response_format", reason);
+    })
+}
+
+fn top_logprobs(chat: &openai::ChatRequest<'_>) -> Result<Option<u32>, Rejection> {
+    let param = "top_logprobs";
+    match chat.top_logprobs {
+        None => Ok(None),
+        Some(_) if chat.logprobs != Some(true) => {
+            let message = "'logprobs' must be true when 'top_logprobs' is given.";
+            Err(Rejection::new("invalid_value", param, message))
         }
-    } else {
-        response_format(chat, &mut config)?;
+        Some(wanted @ 0..=20) => Ok(u32::try_from(wanted).ok()),
+        Some(wanted) => {
+            let message = format!("Invalid '{param}': expected 0 to 20, but got {wanted} instead.");
+            let code = if wanted < 0 {
+                "integer_below_min_value"
+            } else {
+                "integer_above_max_value"
+            };
+            Err(Rejection::new(code, param, message))
+        }
     }
-    Ok(config)
+}
+
+/// Text goes without saying. To answer with text where sound was asked for would
+/// break the client.
+fn response_modalities(
+    chat: &openai::ChatRequest<'_>,
+    abilities: &Abilities,
+    notes: &mut Notes,
+) -> Result<Vec<&'static str>, Rejection> {
+    let wanted = chat.modalities.as_deref().unwrap_or_default();
+    let wants = |kind: &str| wanted.iter().any(|wanted| wanted == kind);
+    if wants("audio") {
+        let message = "Sound is not available as output here; ask for 'text'.";
+        return Err(Rejection::new("unsupported_value", "modalities", message));
+    }
+    if !wants("image") {
+        return Ok(Vec::new());
+    }
+    if abilities.makes_images() {
+        return Ok(if wants("text") {
+            vec!["TEXT", "IMAGE"]
+        } else {
+            vec!["IMAGE"]
+        });
+    }
+    notes.add("modalities", "left out: this model makes no images");
+    Ok(Vec::new())
 }
 
 /// `max_completion_tokens`, else `max_tokens`, cut to the model's limit: Gemini
@@ -249,38 +360,33 @@ fn folded(seed: i64) -> i32 {
     i32::try_from(seed).unwrap_or(((seed ^ (seed >> 32)) & 0x7fff_ffff) as i32)
 }
 
-fn response_format(
-    chat: &openai::ChatRequest<'_>,
-    config: &mut GenerationConfig,
-) -> Result<(), Rejection> {
+/// `None`: any text. `Some(None)`: JSON. `Some(Some(schema))`: JSON of this schema.
+fn response_format(chat: &openai::ChatRequest<'_>) -> Result<Option<Option<Value>>, Rejection> {
     let Some(format) = &chat.response_format else {
-        return Ok(());
+        return Ok(None);
     };
-    let wanted = match format.kind.as_deref() {
-        None | Some("text") => return Ok(()),
-        Some("json_object") => None,
+    match format.kind.as_deref() {
+        None | Some("text") => Ok(None),
+        Some("json_object") => Ok(Some(format.schema.as_ref().map(schema::clean))),
         Some("json_schema") => {
-            let schema = format
+            let nested = format
                 .json_schema
                 .as_ref()
                 .and_then(|json| json.schema.as_ref());
-            match schema {
-                Some(schema) => Some(schema::clean(schema)),
-                None => return Err(Rejection::missing("response_format.json_schema.schema")),
+            match nested {
+                Some(schema) => Ok(Some(Some(schema::clean(schema)))),
+                None => Err(Rejection::missing("response_format.json_schema.schema")),
             }
         }
         Some(kind) => {
             let message = format!(
                 "Invalid value: '{kind}'. Supported values are: 'text', 'json_object' and 'json_schema'."
             );
-            return Err(Rejection::new(
+            Err(Rejection::new(
                 "invalid_value",
                 "response_format.type",
                 message,
-            ));
+            ))
         }
-    };
-    config.response_mime_type = Some("application/json");
-    config.response_json_schema = wanted;
-    Ok(())
+    }
 }

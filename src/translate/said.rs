@@ -5,10 +5,14 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
+use super::fence::Fence;
 use super::signatures::{CallRecord, Signatures};
-use super::{Names, Stamp, Unfinished};
-use crate::wire::gemini::{Candidate, GenerateContentResponse, Part, UsageMetadata};
-use crate::wire::openai::{CompletionTokensDetails, FinishReason, PromptTokensDetails, Usage};
+use super::usage::{merge, usage};
+use super::{Form, Stamp, Unfinished, citations, logprobs};
+use crate::wire::gemini::{Blob, Candidate, GenerateContentResponse, Part, UsageMetadata};
+use crate::wire::openai::{Annotation, FinishReason, Logprobs, Usage};
 
 /// More alternatives than anyone may ask for.
 const MAX_CHOICES: usize = 8;
@@ -20,6 +24,9 @@ pub enum Said<'a> {
     Thought(&'a str),
     Text(&'a str),
     Call(Call<'a>),
+    Image(Image<'a>),
+    /// Of the text that was said last.
+    Logprobs(Logprobs),
 }
 
 /// A call of one of the client's functions; whole.
@@ -34,6 +41,16 @@ pub struct Call<'a> {
     /// A JSON object, compact.
     pub arguments: Cow<'a, str>,
     pub signature: Option<&'a str>,
+    /// It is a custom tool of the client's, which takes text.
+    pub is_custom: bool,
+}
+
+/// A picture that the model made.
+#[derive(Debug)]
+pub struct Image<'a> {
+    /// Counts the pictures of this alternative from 0.
+    pub index: u32,
+    pub blob: &'a Blob<'a>,
 }
 
 /// How the answer ended.
@@ -49,18 +66,20 @@ pub struct Finish {
     pub reason: FinishReason,
     /// Why Google did not answer the prompt at all.
     pub refusal: Option<String>,
+    /// What a search found.
+    pub annotations: Vec<Annotation>,
 }
 
 /// Reads an answer, event by event.
 pub struct Reader {
     stamp: Stamp,
-    names: Names,
-    one_call_only: bool,
+    form: Form,
     signatures: Arc<dyn Signatures + Send + Sync>,
     choices: Vec<Choice>,
     calls: usize,
     usage: UsageMetadata,
     block_reason: Option<String>,
+    fingerprint: Option<String>,
 }
 
 #[derive(Default)]
@@ -68,35 +87,44 @@ struct Choice {
     calls: u32,
     /// Google's ids of the calls so far: a call that is sent again is the same call.
     call_ids: HashSet<String>,
+    images: u32,
     has_text: bool,
     has_call_in_pieces: bool,
-    /// Something came that chat completions have no place for, such as an image.
-    has_unshown: bool,
+    /// The tag of the thoughts is open.
+    in_thoughts: bool,
+    fence: Fence,
+    /// All of it, if it may be cited.
+    text: String,
+    annotations: Vec<Annotation>,
     finish_reason: Option<String>,
     finish_message: Option<String>,
 }
 
 impl Reader {
-    pub fn new(
-        stamp: Stamp,
-        names: Names,
-        one_call_only: bool,
-        signatures: Arc<dyn Signatures + Send + Sync>,
-    ) -> Self {
+    pub fn new(stamp: Stamp, form: Form, signatures: Arc<dyn Signatures + Send + Sync>) -> Self {
         Self {
             stamp,
-            names,
-            one_call_only,
+            form,
             signatures,
             choices: Vec::new(),
             calls: 0,
             usage: UsageMetadata::default(),
             block_reason: None,
+            fingerprint: None,
         }
     }
 
     pub fn stamp(&self) -> &Stamp {
         &self.stamp
+    }
+
+    pub fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// `fp_…`; follows from the exact version of the model, once that is known.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
     }
 
     /// Takes in one event; `said` gets the number of the alternative and what is new in it.
@@ -107,6 +135,9 @@ impl Reader {
     ) {
         if let Some(usage) = event.usage_metadata {
             merge(&mut self.usage, usage);
+        }
+        if let Some(version) = event.model_version.filter(|_| self.fingerprint.is_none()) {
+            self.fingerprint = Some(fingerprint(&version));
         }
         let blocked = event
             .prompt_feedback
@@ -132,7 +163,13 @@ impl Reader {
         for part in parts.iter().flatten() {
             self.read_part(index, part, said);
         }
+        if let Some(result) = &candidate.logprobs_result {
+            said(index, Said::Logprobs(logprobs::logprobs(result)));
+        }
         let choice = &mut self.choices[place];
+        if let Some(metadata) = candidate.grounding_metadata.filter(|_| self.form.searches) {
+            choice.annotations = citations::annotations(&choice.text, &metadata);
+        }
         if let Some(reason) = candidate.finish_reason {
             choice.finish_reason = Some(reason.to_string());
         }
@@ -143,29 +180,39 @@ impl Reader {
 
     fn read_part(&mut self, index: u32, part: &Part<'_>, said: &mut impl FnMut(u32, Said<'_>)) {
         if part.function_call.is_some() {
+            self.choices[index as usize].close_thoughts(&self.form, index, said);
             if let Some(call) = self.call(index, part) {
                 said(index, Said::Call(call));
             }
             return;
         }
         let choice = &mut self.choices[index as usize];
-        let mut text = |text: &str| {
-            choice.has_text = true;
-            said(index, Said::Text(text));
-        };
         match part.text.as_deref() {
             Some("") => {}
-            Some(thought) if part.thought == Some(true) => said(index, Said::Thought(thought)),
-            Some(answer) => text(answer),
+            Some(thought) if part.thought == Some(true) => {
+                choice.think(thought, &self.form, index, said);
+            }
+            Some(text) => choice.say(text, &self.form, index, said),
             None => {
                 if let Some(code) = &part.executable_code {
                     let language = code.language.to_ascii_lowercase();
-                    text(&format!("\n```{language}\n{}\n```\n", &*code.code));
+                    let text = format!("\n```{language}\n{}\n```\n", &*code.code);
+                    choice.say(&text, &self.form, index, said);
                 }
                 if let Some(result) = &part.code_execution_result {
-                    text(&format!("\n```\n{}\n```\n", &*result.output));
+                    let text = format!("\n```\n{}\n```\n", &*result.output);
+                    choice.say(&text, &self.form, index, said);
                 }
-                choice.has_unshown |= part.inline_data.is_some();
+                if let Some(blob) = part.inline_data.as_ref().filter(|_| part.thought.is_none()) {
+                    said(
+                        index,
+                        Said::Image(Image {
+                            index: choice.images,
+                            blob,
+                        }),
+                    );
+                    choice.images += 1;
+                }
             }
         }
     }
@@ -182,14 +229,14 @@ impl Reader {
         {
             return None;
         }
-        if self.one_call_only && choice.calls > 0 {
+        if (self.form.one_call_only || self.form.functions_of_old) && choice.calls > 0 {
             return None;
         }
         let nth = choice.calls;
         choice.calls += 1;
         let id = self.stamp.call_id(self.calls);
         self.calls += 1;
-        let name = self.names.restore(&call.name);
+        let name = self.form.names.restore(&call.name);
         let arguments = call
             .args
             .as_ref()
@@ -208,12 +255,14 @@ impl Reader {
             };
             self.signatures.remember(&record, signature);
         }
+        let is_custom = self.form.names.is_custom(name);
         Some(Call {
             index: nth,
             id,
             name: name.into(),
             arguments,
             signature,
+            is_custom,
         })
     }
 
@@ -227,6 +276,11 @@ impl Reader {
                     .all(|choice| choice.finish_reason.is_some()))
     }
 
+    /// Whether there is nothing for a client in all this; thoughts do not count.
+    pub fn is_silent(&self) -> bool {
+        self.block_reason.is_none() && self.choices.iter().all(|choice| !choice.has_output())
+    }
+
     /// The usage so far.
     pub fn usage(&self) -> Usage {
         usage(&self.usage)
@@ -236,23 +290,25 @@ impl Reader {
     /// Answers without a reason are among those that Google's own SDKs are tested with.
     pub(super) fn presume_stopped(&mut self) {
         for choice in &mut self.choices {
-            let has_content = choice.has_text || choice.calls > 0;
-            if choice.finish_reason.is_none() && has_content && self.block_reason.is_none() {
+            let is_open = choice.finish_reason.is_none() && choice.has_output();
+            if is_open && self.block_reason.is_none() {
                 choice.finish_reason = Some("STOP".to_owned());
             }
         }
     }
 
-    /// Google has nothing more to say.
-    pub fn finish(&self) -> Result<Ending, Unfinished> {
+    /// Google has nothing more to say; `said` gets what was held back.
+    pub fn finish(&mut self, mut said: impl FnMut(u32, Said<'_>)) -> Result<Ending, Unfinished> {
         let usage = self.usage();
         if self.choices.iter().all(Choice::is_untouched)
             && let Some(reason) = &self.block_reason
         {
             let refusal = Some(format!("Gemini blocked the prompt ({reason})."));
+            let reason = FinishReason::ContentFilter;
             let finish = Finish {
-                reason: FinishReason::ContentFilter,
+                reason,
                 refusal,
+                annotations: Vec::new(),
             };
             return Ok(Ending {
                 finishes: vec![finish],
@@ -263,19 +319,73 @@ impl Reader {
             return Err(Unfinished::CutShort);
         }
         let is_blocked = self.block_reason.is_some();
-        let finishes = self.choices.iter().map(|choice| choice.finish(is_blocked));
-        let finishes = finishes.collect::<Result<_, _>>()?;
+        let mut finishes = Vec::new();
+        for (choice, index) in self.choices.iter_mut().zip(0..) {
+            choice.flush(&self.form, index, &mut said);
+            finishes.push(choice.finish(&self.form, is_blocked)?);
+        }
         Ok(Ending { finishes, usage })
     }
 }
 
 impl Choice {
+    fn think(
+        &mut self,
+        thought: &str,
+        form: &Form,
+        index: u32,
+        said: &mut impl FnMut(u32, Said<'_>),
+    ) {
+        let Some(tag) = &form.thought_tag else {
+            return said(index, Said::Thought(thought));
+        };
+        if !self.in_thoughts {
+            self.in_thoughts = true;
+            said(index, Said::Text(&format!("<{tag}>")));
+        }
+        said(index, Said::Text(thought));
+    }
+
+    fn close_thoughts(&mut self, form: &Form, index: u32, said: &mut impl FnMut(u32, Said<'_>)) {
+        if let Some(tag) = form.thought_tag.as_ref().filter(|_| self.in_thoughts) {
+            self.in_thoughts = false;
+            said(index, Said::Text(&format!("</{tag}>")));
+        }
+    }
+
+    fn say(&mut self, text: &str, form: &Form, index: u32, said: &mut impl FnMut(u32, Said<'_>)) {
+        self.close_thoughts(form, index, said);
+        self.has_text = true;
+        if form.searches {
+            self.text.push_str(text);
+        }
+        if !form.strips_fence {
+            return said(index, Said::Text(text));
+        }
+        let bare = self.fence.push(text);
+        if !bare.is_empty() {
+            said(index, Said::Text(&bare));
+        }
+    }
+
+    fn flush(&mut self, form: &Form, index: u32, said: &mut impl FnMut(u32, Said<'_>)) {
+        self.close_thoughts(form, index, said);
+        let rest = self.fence.finish();
+        if !rest.is_empty() {
+            said(index, Said::Text(&rest));
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        self.has_text || self.calls > 0 || self.images > 0
+    }
+
     fn is_untouched(&self) -> bool {
-        self.finish_reason.is_none() && self.calls == 0 && !self.has_text
+        self.finish_reason.is_none() && !self.has_output()
     }
 
     /// Gemini's reason in OpenAI's words. It says `STOP` even when it calls functions.
-    fn finish(&self, is_blocked: bool) -> Result<Finish, Unfinished> {
+    fn finish(&mut self, form: &Form, is_blocked: bool) -> Result<Finish, Unfinished> {
         if self.has_call_in_pieces {
             return Err(Unfinished::CallInPieces);
         }
@@ -285,13 +395,8 @@ impl Choice {
             None => return Err(Unfinished::CutShort),
         };
         let reason = match reason {
+            _ if self.calls > 0 && form.functions_of_old => FinishReason::FunctionCall,
             _ if self.calls > 0 => FinishReason::ToolCalls,
-            "STOP" if self.has_unshown && !self.has_text => {
-                return Err(Self::empty(
-                    "STOP",
-                    Some("it holds an image, which is not passed on here"),
-                ));
-            }
             "STOP" => FinishReason::Stop,
             "MAX_TOKENS" | "CONTINUATION" => FinishReason::Length,
             "SAFETY"
@@ -305,114 +410,29 @@ impl Choice {
             | "IMAGE_RECITATION"
             | "MODEL_ARMOR"
             | "ESCALATION" => FinishReason::ContentFilter,
-            _ if self.has_text => FinishReason::Stop,
+            _ if self.has_output() => FinishReason::Stop,
             // MALFORMED_FUNCTION_CALL and its kin: an answer with nothing in it.
-            reason => return Err(Self::empty(reason, self.finish_message.as_deref())),
+            reason => {
+                return Err(Unfinished::Empty {
+                    reason: reason.to_owned(),
+                    message: self.finish_message.clone(),
+                });
+            }
         };
+        let annotations = std::mem::take(&mut self.annotations);
         Ok(Finish {
             reason,
             refusal: None,
+            annotations,
         })
     }
-
-    fn empty(reason: &str, message: Option<&str>) -> Unfinished {
-        Unfinished::Empty {
-            reason: reason.to_owned(),
-            message: message.map(str::to_owned),
-        }
-    }
 }
 
-/// Later events may leave out what earlier ones told; counts only grow.
-fn merge(known: &mut UsageMetadata, news: UsageMetadata) {
-    let larger = |known: &mut Option<u64>, news| *known = (*known).max(news);
-    larger(&mut known.prompt_token_count, news.prompt_token_count);
-    larger(
-        &mut known.cached_content_token_count,
-        news.cached_content_token_count,
-    );
-    larger(
-        &mut known.candidates_token_count,
-        news.candidates_token_count,
-    );
-    larger(&mut known.thoughts_token_count, news.thoughts_token_count);
-    larger(
-        &mut known.tool_use_prompt_token_count,
-        news.tool_use_prompt_token_count,
-    );
-    larger(&mut known.total_token_count, news.total_token_count);
-}
-
-/// OpenAI's completion tokens include the thoughts; Gemini's candidates tokens
-/// do not, unless the total shows that they do.
-fn usage(counts: &UsageMetadata) -> Usage {
-    let of = |count: Option<u64>| count.unwrap_or(0);
-    let prompt =
-        of(counts.prompt_token_count).saturating_add(of(counts.tool_use_prompt_token_count));
-    let candidates = of(counts.candidates_token_count);
-    let thoughts = of(counts.thoughts_token_count);
-    let includes_thoughts = candidates >= thoughts
-        && counts.total_token_count == Some(prompt.saturating_add(candidates));
-    let completion = if includes_thoughts {
-        candidates
-    } else {
-        candidates.saturating_add(thoughts)
-    };
-    Usage {
-        prompt_tokens: prompt,
-        completion_tokens: completion,
-        total_tokens: prompt.saturating_add(completion),
-        prompt_tokens_details: PromptTokensDetails {
-            cached_tokens: counts.cached_content_token_count.unwrap_or(0),
-            audio_tokens: 0,
-        },
-        completion_tokens_details: CompletionTokensDetails {
-            reasoning_tokens: thoughts,
-            ..CompletionTokensDetails::default()
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn usage_adds_up_however_google_counts() {
-        let counts = UsageMetadata {
-            prompt_token_count: Some(100),
-            cached_content_token_count: Some(60),
-            candidates_token_count: Some(20),
-            thoughts_token_count: Some(7),
-            tool_use_prompt_token_count: Some(5),
-            total_token_count: Some(132),
-        };
-        let outside = usage(&counts);
-        assert_eq!(
-            (outside.prompt_tokens, outside.completion_tokens),
-            (105, 27)
-        );
-        let inside = usage(&UsageMetadata {
-            total_token_count: Some(125),
-            ..counts
-        });
-        assert_eq!((inside.completion_tokens, inside.total_tokens), (20, 125));
-    }
-
-    #[test]
-    fn a_later_event_does_not_erase_a_count() {
-        let mut known = UsageMetadata {
-            cached_content_token_count: Some(9),
-            ..Default::default()
-        };
-        merge(
-            &mut known,
-            UsageMetadata {
-                total_token_count: Some(12),
-                ..Default::default()
-            },
-        );
-        assert_eq!(known.cached_content_token_count, Some(9));
-        assert_eq!(known.total_token_count, Some(12));
-    }
+pub(super) fn fingerprint(model_version: &str) -> String {
+    let digest = Sha256::digest(model_version.as_bytes());
+    let digits: String = digest[..5]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("fp_{digits}")
 }

@@ -69,6 +69,14 @@ pub(super) fn for_call<'a>(
     }
 }
 
+/// LiteLLM carries signatures in the ids of calls: the id, and the signature.
+pub(super) fn split_id(id: &str) -> (&str, Option<&str>) {
+    match id.split_once("__thought__") {
+        Some((id, signature)) if !signature.is_empty() => (id, Some(signature)),
+        _ => (id, None),
+    }
+}
+
 /// A signature in `extra_content`. An empty one would be refused as corrupted.
 pub(super) fn carried<'a>(call: &'a openai::ToolCall<'a>) -> Option<&'a str> {
     let google = call.extra_content.as_ref()?.google.as_ref()?;

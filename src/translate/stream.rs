@@ -3,13 +3,11 @@
 //! finish chunk for each choice, the usage last.
 
 use super::Unfinished;
-use super::response::carrying;
-use super::said::{Call, Reader, Said};
-use crate::wire::Text;
+use super::response::{picture, tool_call};
+use super::said::{Finish, Reader, Said};
 use crate::wire::gemini::GenerateContentResponse;
 use crate::wire::openai::{
-    AssistantFunction, AssistantToolCall, ChatCompletionChunk, ChunkChoice, ChunkDelta,
-    FinishReason, Usage,
+    ChatCompletionChunk, ChunkChoice, ChunkDelta, FinishReason, Logprobs, Usage,
 };
 
 /// Turns events into chunks.
@@ -23,6 +21,10 @@ struct Chunks {
     id: String,
     created: u64,
     model: String,
+    fingerprint: Option<String>,
+    service_tier: Option<&'static str>,
+    /// Told as one `function_call`, not as `tool_calls`.
+    functions_of_old: bool,
     include_usage: bool,
     /// Choices whose role has been told.
     begun: u32,
@@ -31,11 +33,14 @@ struct Chunks {
 impl StreamTranslator {
     /// `include_usage`: the client asked for a last chunk with the usage.
     pub fn new(reader: Reader, include_usage: bool) -> Self {
-        let stamp = reader.stamp();
+        let (stamp, form) = (reader.stamp(), reader.form());
         let chunks = Chunks {
             id: stamp.id.clone(),
             created: stamp.created,
             model: stamp.model.clone(),
+            fingerprint: None,
+            service_tier: form.names_service_tier.then_some("default"),
+            functions_of_old: form.functions_of_old,
             include_usage,
             begun: 0,
         };
@@ -49,15 +54,21 @@ impl StreamTranslator {
         mut sink: impl FnMut(&ChatCompletionChunk<'_>),
     ) {
         let Self { reader, chunks } = self;
-        reader.read(event, |index, said| {
-            chunks.begin(index, &mut sink);
-            chunks.emit(index, delta(said), None, &mut sink);
-        });
+        if chunks.begun == 0 {
+            // The same in all chunks, or in none.
+            chunks.fingerprint = event.model_version.as_deref().map(super::said::fingerprint);
+        }
+        reader.read(event, |index, said| chunks.tell(index, said, &mut sink));
     }
 
     /// Whether Google has said why it stopped: whatever follows is only counts.
     pub fn is_finished(&self) -> bool {
         self.reader.is_finished()
+    }
+
+    /// Whether there was nothing for a client so far.
+    pub fn is_silent(&self) -> bool {
+        self.chunks.begun == 0 && self.reader.is_silent()
     }
 
     /// The usage so far.
@@ -71,27 +82,59 @@ impl StreamTranslator {
         &mut self,
         mut sink: impl FnMut(&ChatCompletionChunk<'_>),
     ) -> Result<(), Unfinished> {
-        let ending = self.reader.finish()?;
+        let Self { reader, chunks } = self;
+        let ending = reader.finish(|index, said| chunks.tell(index, said, &mut sink))?;
         for (finish, index) in ending.finishes.iter().zip(0..) {
-            self.chunks.begin(index, &mut sink);
-            if let Some(refusal) = finish.refusal.as_deref() {
-                let delta = ChunkDelta {
-                    refusal: Some(refusal),
-                    ..ChunkDelta::default()
-                };
-                self.chunks.emit(index, delta, None, &mut sink);
-            }
-            self.chunks
-                .emit(index, ChunkDelta::default(), Some(finish.reason), &mut sink);
+            chunks.end(index, finish, &mut sink);
         }
-        if self.chunks.include_usage {
-            sink(&self.chunks.chunk(&[], Some(Some(ending.usage))));
+        if chunks.include_usage {
+            sink(&chunks.chunk(&[], Some(Some(ending.usage))));
         }
         Ok(())
     }
 }
 
 impl Chunks {
+    fn tell(
+        &mut self,
+        index: u32,
+        said: Said<'_>,
+        sink: &mut impl FnMut(&ChatCompletionChunk<'_>),
+    ) {
+        self.begin(index, sink);
+        let delta = match said {
+            Said::Thought(text) => ChunkDelta {
+                reasoning_content: Some(text),
+                ..ChunkDelta::default()
+            },
+            Said::Text(text) => ChunkDelta {
+                content: Some(text),
+                ..ChunkDelta::default()
+            },
+            // The whole call in one delta: id, type and name may be told only once.
+            Said::Call(call) if self.functions_of_old => ChunkDelta {
+                function_call: tool_call(call).function,
+                ..ChunkDelta::default()
+            },
+            Said::Call(call) => ChunkDelta {
+                tool_calls: Some([tool_call(call)]),
+                ..ChunkDelta::default()
+            },
+            Said::Image(image) => ChunkDelta {
+                images: Some([picture(&image)]),
+                ..ChunkDelta::default()
+            },
+            Said::Logprobs(logprobs) => {
+                let delta = ChunkDelta {
+                    content: Some(""),
+                    ..ChunkDelta::default()
+                };
+                return self.emit(index, delta, Some(logprobs), None, sink);
+            }
+        };
+        self.emit(index, delta, None, None, sink);
+    }
+
     /// Tells the role of this choice, once, and of all before it: clients count
     /// on choices to appear in order.
     fn begin(&mut self, index: u32, sink: &mut impl FnMut(&ChatCompletionChunk<'_>)) {
@@ -101,22 +144,54 @@ impl Chunks {
                 content: Some(""),
                 ..ChunkDelta::default()
             };
-            self.emit(self.begun, delta, None, sink);
+            self.emit(self.begun, delta, None, None, sink);
             self.begun += 1;
         }
+    }
+
+    fn end(
+        &mut self,
+        index: u32,
+        finish: &Finish,
+        sink: &mut impl FnMut(&ChatCompletionChunk<'_>),
+    ) {
+        self.begin(index, sink);
+        if let Some(refusal) = finish.refusal.as_deref() {
+            let delta = ChunkDelta {
+                refusal: Some(refusal),
+                ..ChunkDelta::default()
+            };
+            self.emit(index, delta, None, None, sink);
+        }
+        if !finish.annotations.is_empty() {
+            let annotations = Some(finish.annotations.as_slice());
+            let delta = ChunkDelta {
+                annotations,
+                ..ChunkDelta::default()
+            };
+            self.emit(index, delta, None, None, sink);
+        }
+        self.emit(
+            index,
+            ChunkDelta::default(),
+            None,
+            Some(finish.reason),
+            sink,
+        );
     }
 
     fn emit(
         &self,
         index: u32,
         delta: ChunkDelta<'_>,
+        logprobs: Option<Logprobs>,
         finish_reason: Option<FinishReason>,
         sink: &mut impl FnMut(&ChatCompletionChunk<'_>),
     ) {
         let choice = ChunkChoice {
             index,
             delta,
-            logprobs: None,
+            logprobs,
             finish_reason,
         };
         // Clients add up every usage they see: `null` in all chunks but the last.
@@ -136,37 +211,8 @@ impl Chunks {
             model: &self.model,
             choices,
             usage,
+            system_fingerprint: self.fingerprint.as_deref(),
+            service_tier: self.service_tier,
         }
-    }
-}
-
-fn delta(said: Said<'_>) -> ChunkDelta<'_> {
-    match said {
-        Said::Thought(text) => ChunkDelta {
-            reasoning_content: Some(text),
-            ..ChunkDelta::default()
-        },
-        Said::Text(text) => ChunkDelta {
-            content: Some(text),
-            ..ChunkDelta::default()
-        },
-        Said::Call(call) => ChunkDelta {
-            tool_calls: Some([tool_call(call)]),
-            ..ChunkDelta::default()
-        },
-    }
-}
-
-/// The whole call in one delta: id, type and name may be told only once.
-fn tool_call(call: Call<'_>) -> AssistantToolCall<'_> {
-    AssistantToolCall {
-        index: Some(call.index),
-        id: call.id,
-        kind: "function",
-        function: AssistantFunction {
-            name: Text(call.name),
-            arguments: Text(call.arguments),
-        },
-        extra_content: call.signature.map(|signature| carrying(signature.into())),
     }
 }

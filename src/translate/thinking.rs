@@ -2,7 +2,7 @@
 //! following Google's own mapping
 //! (<https://ai.google.dev/gemini-api/docs/openai#thinking>).
 
-use super::Rejection;
+use super::{Notes, Rejection};
 use crate::models::{Abilities, Thinking};
 use crate::wire::gemini::{ThinkingConfig, ThinkingLevel};
 use crate::wire::openai;
@@ -23,29 +23,52 @@ enum Effort {
     Most,
 }
 
-/// Google's own setting, if the client gave it, wins over `reasoning_effort`.
+/// What the client wants, by whichever of the names that there are for it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wish {
+    effort: Option<Effort>,
+    /// Tokens.
+    budget: Option<i32>,
+    hidden: bool,
+}
+
+/// Google's own setting, if the client gave it, wins over all others.
 pub(super) fn thinking_config(
     chat: &openai::ChatRequest<'_>,
     abilities: &Abilities,
     max_output_tokens: Option<u32>,
+    notes: &mut Notes,
 ) -> Result<Option<ThinkingConfig>, Rejection> {
-    let effort = chat.reasoning_effort.as_deref().map(effort).transpose()?;
+    let mut wish = wish(chat)?;
     if let Some(given) = googles_own(chat) {
         return given.map(Some);
     }
     if abilities.thinking == Thinking::Unknown {
+        if wish != Wish::default() {
+            notes.add(
+                "reasoning_effort",
+                "left out: this model does not think, or it is not known how it is told to",
+            );
+        }
         return Ok(None);
     }
-    let effort = match (effort, max_output_tokens) {
-        (None, Some(limit)) if limit < SHORT_ANSWER => Some(Effort::None),
-        (effort, _) => effort,
-    };
+    if wish == Wish::default() && max_output_tokens.is_some_and(|limit| limit < SHORT_ANSWER) {
+        wish.effort = Some(Effort::None);
+    }
     let mut config = ThinkingConfig {
-        include_thoughts: Some(effort != Some(Effort::None)),
+        include_thoughts: Some(wish.effort != Some(Effort::None) && !wish.hidden),
         ..ThinkingConfig::default()
     };
-    match (effort, abilities.thinking) {
+    match (wish.budget, wish.effort, abilities.thinking) {
+        (Some(tokens), _, Thinking::Budget { min, max, .. }) => {
+            config.thinking_budget = Some(tokens.clamp(min, max));
+        }
+        // Gemini 3 takes a budget, too, but a level does better.
+        (Some(tokens), _, Thinking::Level(levels)) => {
+            config.thinking_level = level(effort_of(tokens), levels);
+        }
         (
+            None,
             Some(effort),
             Thinking::Budget {
                 min,
@@ -55,10 +78,56 @@ pub(super) fn thinking_config(
         ) => {
             config.thinking_budget = Some(budget(effort, min, max, can_be_off));
         }
-        (Some(effort), Thinking::Level(levels)) => config.thinking_level = level(effort, levels),
+        (None, Some(effort), Thinking::Level(levels)) => {
+            config.thinking_level = level(effort, levels);
+        }
         _ => {}
     }
     Ok(Some(config))
+}
+
+/// Anthropic's `thinking` wins over OpenRouter's `reasoning`, and that over
+/// OpenAI's `reasoning_effort`.
+fn wish(chat: &openai::ChatRequest<'_>) -> Result<Wish, Rejection> {
+    let mut wish = Wish {
+        effort: chat.reasoning_effort.as_deref().map(effort).transpose()?,
+        ..Wish::default()
+    };
+    if let Some(reasoning) = &chat.reasoning {
+        if let Some(word) = reasoning.effort.as_deref() {
+            wish.effort = Some(effort(word)?);
+        }
+        if reasoning.enabled == Some(false) {
+            wish.effort = Some(Effort::None);
+        }
+        wish.budget = reasoning.max_tokens;
+        wish.hidden = reasoning.exclude == Some(true);
+    }
+    match chat
+        .thinking
+        .as_ref()
+        .map(|thinking| (thinking.kind.as_deref(), thinking))
+    {
+        Some((Some("disabled"), _)) => {
+            wish = Wish {
+                effort: Some(Effort::None),
+                ..Wish::default()
+            }
+        }
+        Some((_, thinking)) => wish.budget = thinking.budget_tokens.or(wish.budget),
+        None => {}
+    }
+    Ok(wish)
+}
+
+/// The effort that a number of tokens stands for, by Google's own table.
+fn effort_of(tokens: i32) -> Effort {
+    match tokens {
+        ..=0 => Effort::None,
+        1..=1024 => Effort::Low,
+        1025..=8192 => Effort::Medium,
+        _ => Effort::High,
+    }
 }
 
 fn effort(word: &str) -> Result<Effort, Rejection> {

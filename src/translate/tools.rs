@@ -1,12 +1,12 @@
 //! Tools: function declarations, names that Gemini accepts, and `tool_choice`.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Rejection, schema};
+use super::{Notes, Rejection, schema};
 use crate::wire::gemini::{
     FunctionCallingConfig, FunctionCallingMode, FunctionDeclaration, Tool, ToolConfig,
 };
@@ -22,6 +22,8 @@ pub struct Names {
     declared: Vec<String>,
     /// Gemini's name to the client's, where they differ.
     rewritten: HashMap<String, String>,
+    /// The client's names of its custom tools.
+    custom: HashSet<String>,
 }
 
 impl Names {
@@ -36,56 +38,138 @@ impl Names {
         self.rewritten.get(name).map_or(name, String::as_str)
     }
 
+    pub(super) fn is_custom(&self, name: &str) -> bool {
+        self.custom.contains(name)
+    }
+
     fn is_declared(&self, name: &str) -> bool {
         self.declared.iter().any(|declared| declared == name)
     }
+
+    /// The name to declare; `None` if it is declared already, which Gemini refuses.
+    fn declare<'a>(&mut self, name: &'a str, is_custom: bool) -> Option<Text<'a>> {
+        let accepted = accepted_name(name);
+        if self.is_declared(&accepted) {
+            return None;
+        }
+        if accepted != name {
+            self.rewritten.insert(accepted.to_string(), name.to_owned());
+        }
+        if is_custom {
+            self.custom.insert(name.to_owned());
+        }
+        self.declared.push(accepted.to_string());
+        Some(Text(accepted))
+    }
 }
 
-/// The declarations, all in one entry: Gemini wants no more than one.
+/// The functions that may be called: `tools`, or the `functions` of old.
 pub(super) fn declarations<'a>(
-    tools: &'a [openai::Tool<'a>],
+    chat: &'a openai::ChatRequest<'a>,
+    notes: &mut Notes,
 ) -> Result<(Vec<FunctionDeclaration<'a>>, Names), Rejection> {
     let mut names = Names::default();
     let mut declarations = Vec::new();
-    for (position, tool) in tools.iter().enumerate() {
-        if is_hosted(tool) {
-            continue;
+    for (position, tool) in chat.tools.iter().flatten().enumerate() {
+        match tool.kind.as_deref() {
+            None | Some("function") => {
+                let (name, description, parameters) = match &tool.function {
+                    Some(nested) => (&nested.name, &nested.description, &nested.parameters),
+                    None => (&tool.name, &tool.description, &tool.parameters),
+                };
+                let param = || format!("tools[{position}].function.name");
+                let name = given_name(name.as_ref(), param)?;
+                if let Some(name) = names.declare(name, false) {
+                    let parameters = schema::parameters(parameters.as_ref());
+                    declarations.push(declaration(name, description.as_deref(), parameters));
+                }
+            }
+            Some("custom") => {
+                let (name, description, format) = match &tool.custom {
+                    Some(nested) => (&nested.name, &nested.description, &nested.format),
+                    None => (&tool.name, &tool.description, &tool.format),
+                };
+                let param = || format!("tools[{position}].custom.name");
+                let name = given_name(name.as_ref(), param)?;
+                if let Some(name) = names.declare(name, true) {
+                    let description = description.as_deref().unwrap_or_default();
+                    declarations.push(custom_declaration(name, description, format.as_ref()));
+                }
+            }
+            Some(_) => notes.add(
+                format!("tools[{position}]"),
+                "left out: it runs at OpenAI, and Gemini has no equal",
+            ),
         }
-        let (name, description, parameters) = match &tool.function {
-            Some(function) => (&function.name, &function.description, &function.parameters),
-            None => (&tool.name, &tool.description, &tool.parameters),
-        };
-        let Some(name) = name.as_deref().filter(|name| !name.is_empty()) else {
-            return Err(Rejection::missing(format!(
-                "tools[{position}].function.name"
-            )));
-        };
-        let accepted = accepted_name(name);
-        // Gemini refuses a name that is declared twice.
-        if names.is_declared(&accepted) {
-            continue;
+    }
+    if !declarations.is_empty() {
+        return Ok((declarations, names));
+    }
+    for (position, function) in chat.functions.iter().flatten().enumerate() {
+        let name = given_name(function.name.as_ref(), || {
+            format!("functions[{position}].name")
+        })?;
+        if let Some(name) = names.declare(name, false) {
+            let parameters = schema::parameters(function.parameters.as_ref());
+            declarations.push(declaration(
+                name,
+                function.description.as_deref(),
+                parameters,
+            ));
         }
-        if accepted != name {
-            names
-                .rewritten
-                .insert(accepted.to_string(), name.to_owned());
-        }
-        names.declared.push(accepted.to_string());
-        declarations.push(FunctionDeclaration {
-            name: Text(accepted),
-            description: description
-                .as_deref()
-                .filter(|text| !text.is_empty())
-                .map(Text::from),
-            parameters_json_schema: schema::parameters(parameters.as_ref()),
-        });
     }
     Ok((declarations, names))
 }
 
-/// Tools that OpenAI hosts (`web_search`, `code_interpreter`, …) have no equal here.
-pub(super) fn is_hosted(tool: &openai::Tool<'_>) -> bool {
-    tool.kind.as_deref().is_some_and(|kind| kind != "function")
+fn given_name<'a>(
+    name: Option<&'a Text<'a>>,
+    param: impl Fn() -> String,
+) -> Result<&'a str, Rejection> {
+    match name {
+        Some(name) if !name.is_empty() => Ok(name),
+        _ => Err(Rejection::missing(param())),
+    }
+}
+
+fn declaration<'a>(
+    name: Text<'a>,
+    description: Option<&'a str>,
+    parameters: Value,
+) -> FunctionDeclaration<'a> {
+    FunctionDeclaration {
+        name,
+        description: description.filter(|text| !text.is_empty()).map(Text::from),
+        parameters_json_schema: parameters,
+    }
+}
+
+/// A tool that takes text: a function with one parameter. The grammar of the text
+/// can only be told in words.
+fn custom_declaration<'a>(
+    name: Text<'a>,
+    description: &'a str,
+    format: Option<&Value>,
+) -> FunctionDeclaration<'a> {
+    // {"type": "grammar", "grammar": {"definition": …}}, or flat
+    let grammar = format.map(|format| format.get("grammar").unwrap_or(format));
+    let definition = grammar
+        .and_then(|grammar| grammar.get("definition"))
+        .and_then(Value::as_str);
+    let description: Text<'_> = match definition {
+        Some(definition) => {
+            format!("{description}\nThe input must match this grammar:\n{definition}").into()
+        }
+        None => description.into(),
+    };
+    FunctionDeclaration {
+        name,
+        description: (!description.is_empty()).then_some(description),
+        parameters_json_schema: json!({
+            "type": "object",
+            "properties": {"input": {"type": "string"}},
+            "required": ["input"],
+        }),
+    }
 }
 
 /// One entry for all functions, or none.
@@ -129,9 +213,10 @@ pub(super) fn tool_config(
     if declarations.is_empty() {
         return Ok(None);
     }
-    let word = choice
-        .as_str()
-        .or_else(|| choice.get("type").and_then(Value::as_str));
+    let named = choice.get("type").and_then(Value::as_str);
+    // The `function_call` of old names its function without a type.
+    let of_old = choice.get("name").map(|_| "function");
+    let word = choice.as_str().or(named).or(of_old);
     let (mode, allowed) = match word {
         Some("auto") => return Ok(None),
         // The declarations stay: the conversation may refer to them.

@@ -64,7 +64,7 @@ pub struct SignedIn {
 }
 
 /// For the user to look at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Status {
     pub signed_in: bool,
     pub email: Option<String>,
@@ -72,8 +72,8 @@ pub struct Status {
     pub tier: Option<String>,
     /// End of the access token, in milliseconds since 1970; it renews itself.
     pub expires_at_ms: Option<u64>,
-    /// What stands in the way, and the next step.
-    pub problem: Option<String>,
+    /// What stands in the way.
+    pub problem: Option<AccountError>,
 }
 
 /// Why there is no account to work with.
@@ -145,16 +145,10 @@ impl Account {
         }
     }
 
-    /// Asks Google for the project again, whatever is known.
-    pub fn provision(&self) -> Result<SignedIn, AccountError> {
-        let turn = self.turn();
-        let ready = self.settle(self.tokens.credentials()?)?;
-        drop(turn);
-        Ok(self.signed_in(ready))
-    }
-
-    /// Where the user's browser is to go; it comes back to `redirect_uri`.
+    /// Where the user's browser is to go; it comes back to `redirect_uri`. Fails at
+    /// once if what it brings could not be saved.
     pub fn begin_sign_in(&self, redirect_uri: String) -> Result<Started, AccountError> {
+        self.tokens.check_writable()?;
         Ok(self.sign_ins.begin(redirect_uri)?)
     }
 
@@ -166,8 +160,8 @@ impl Account {
     }
 
     /// The user pasted a bare code for the sign-in that [`Self::begin_sign_in`]
-    /// started with `state`. After [`SignInError::CodeRefused`] another code may
-    /// be pasted.
+    /// started with `state`. After [`SignInError::PastedCodeRefused`] another code
+    /// may be pasted.
     pub fn finish_with_pasted_code(
         &self,
         code: &str,
@@ -189,12 +183,16 @@ impl Account {
         self.sign_ins.denied(error, description, state)
     }
 
-    /// Takes over what another program obtained; see [`import::read`]. A project
-    /// that comes with it is taken as it is.
+    /// Takes over what another program obtained; see [`import::read`]. Whoever is
+    /// signed in stays so until Google has renewed it. A project that comes with it
+    /// is taken as it is.
     pub fn import(&self, path: &Path) -> Result<SignedIn, AccountError> {
-        self.tokens.adopt(import::read(path)?)?;
-        self.tokens.learn_email()?;
-        Ok(self.signed_in(self.ready()?))
+        let renewed = self.tokens.renewed(import::read(path)?);
+        let credentials = renewed.map_err(|error| ImportError::NotRenewed {
+            path: path.to_owned(),
+            error,
+        })?;
+        self.welcome(credentials)
     }
 
     pub fn sign_out(&self) -> Result<SignOut, AccountError> {
@@ -218,10 +216,7 @@ impl Account {
             project: assignment.as_ref().map(|given| given.project.clone()),
             tier: assignment.and_then(|given| given.tier),
             expires_at_ms: tokens.expires_at_ms,
-            problem: tokens
-                .problem
-                .map(|problem| problem.to_string())
-                .or_else(|| refused.map(|refused| refused.to_string())),
+            problem: tokens.problem.map(AccountError::from).or(refused),
         }
     }
 
@@ -449,7 +444,7 @@ mod tests {
         assert_eq!(scene.google.requests().len(), 3);
         let status = account.status();
         assert!(status.signed_in);
-        assert_eq!(status.problem, Some(refused.to_string()));
+        assert_eq!(status.problem.unwrap().to_string(), refused.to_string());
     }
 
     #[test]
@@ -505,6 +500,25 @@ mod tests {
         assert_eq!(imported.project, "peers");
         assert_eq!(imported.email.as_deref(), Some("me@example.com"));
         assert_eq!(scene.google.requests().len(), 2);
+    }
+
+    #[test]
+    fn an_import_that_cannot_be_renewed_leaves_the_sign_in_that_was_there() {
+        let dead = r#"{"error":"invalid_grant"}"#;
+        for (status, answer) in [(400, dead), (503, "<html>")] {
+            let mut answers = signing_in();
+            answers.push(Answer::json(200, LICENSED));
+            answers.push(Answer::json(status, answer));
+            let scene = Scene::new(answers);
+            let account = scene.process(None);
+            scene.sign_in(&account).unwrap();
+            let file = scene.folder.path().join("peer.json");
+            std::fs::write(&file, r#"{"refresh_token":"1//dead"}"#).unwrap();
+            let error = account.import(&file).unwrap_err();
+            assert!(error.to_string().contains("nothing has changed"), "{error}");
+            let status = scene.process(None).status();
+            assert_eq!(status.email.as_deref(), Some("me@example.com"));
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::event_stream::{Answer, EventStream, Wrapping};
 use super::question::Question;
 use super::{
-    GENERATE, LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, STREAM, UpstreamError, checked,
+    GENERATE, LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, STREAM, UpstreamError, Verdict,
+    checked,
 };
 use crate::config::Config;
 use crate::http::{Http, Pulse, Request, Response};
@@ -67,7 +68,8 @@ impl GeminiApi {
                 headers: &headers,
                 body: None,
             };
-            let answer = checked(http.send(request)?)?.bytes(MAX_ANSWER_BYTES)?;
+            let response = checked(http.send(request)?).map_err(of_key)?;
+            let answer = response.bytes(MAX_ANSWER_BYTES)?;
             let list: ListModelsResponse =
                 serde_json::from_slice(&answer).map_err(|error| UpstreamError::garbled(&error))?;
             let can_chat =
@@ -109,7 +111,22 @@ impl GeminiApi {
             headers: &headers,
             body: Some(&question.json),
         };
-        checked(self.http.send_while(request, pulse)?)
+        checked(self.http.send_while(request, pulse)?).map_err(of_key)
+    }
+}
+
+/// There is no account here: what is refused is the key.
+fn of_key(error: UpstreamError) -> UpstreamError {
+    match error {
+        UpstreamError::Google(refusal)
+            if matches!(
+                refusal.verdict(),
+                Verdict::Unauthenticated | Verdict::Denied
+            ) =>
+        {
+            UpstreamError::KeyRefused(refusal)
+        }
+        error => error,
     }
 }
 

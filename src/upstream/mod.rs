@@ -90,6 +90,9 @@ pub enum UpstreamError {
     /// Google answered, and refused.
     #[error("Google refused: {0}")]
     Google(Box<GoogleError>),
+    /// Google answered, and refused `GEMINI_API_KEY` or what it belongs to.
+    #[error("Google refused the API key: {0}")]
+    KeyRefused(Box<GoogleError>),
     /// No answer, or only a part of one.
     #[error(transparent)]
     Http(#[from] HttpError),

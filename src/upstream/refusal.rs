@@ -16,7 +16,7 @@ pub enum AccountRefusal {
     )]
     UnsupportedClient { said: Vec<String> },
     #[error(
-        "Google wants to verify this account{}; {}, then try again{}",
+        "Google wants to verify this account{}; {}, then try again, without another sign-in{}",
         all_said(&[said]), visit(link), more(learn_more)
     )]
     ValidationRequired {
@@ -35,11 +35,6 @@ pub enum AccountRefusal {
          that Code Assist is licensed for (https://goo.gle/gemini-cli-auth-docs#workspace-gca)"
     )]
     ProjectRequired,
-    #[error(
-        "GOOGLE_CLOUD_PROJECT is {project}, which is a project number; set it to the project's id, \
-         which `gcloud projects list` shows"
-    )]
-    ProjectNumber { project: String },
     #[error(
         "the project cloudshell-gca belongs to Cloud Shell and serves nobody else; set \
          GOOGLE_CLOUD_PROJECT to a project of your own"

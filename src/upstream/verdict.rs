@@ -59,8 +59,10 @@ impl GoogleError {
             408 | 504 => Verdict::TimedOut,
             413 => Verdict::TooLarge,
             429 | 499 | 503 => self.quota_verdict(),
-            500.. => Verdict::Failed,
-            _ => Verdict::Invalid,
+            400 => Verdict::Invalid,
+            // In Google's own form; anything else is said by something in between.
+            402..500 if self.status.is_some() => Verdict::Invalid,
+            _ => Verdict::Failed,
         }
     }
 
@@ -143,5 +145,21 @@ impl GoogleError {
                 .domain
                 .as_deref()
                 .is_some_and(|domain| domain.ends_with("cloudcode-pa.googleapis.com"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_google_can_say_that_a_request_is_wrong() {
+        let verdict = |status, body: &str| GoogleError::parse(status, body.as_bytes()).verdict();
+        let aborted = r#"{"error":{"code":409,"message":"No.","status":"ABORTED"}}"#;
+        assert_eq!(verdict(400, "{}"), Verdict::Invalid);
+        assert_eq!(verdict(409, aborted), Verdict::Invalid);
+        for status in [204, 302, 402, 405, 409, 451, 500] {
+            assert_eq!(verdict(status, "<html>"), Verdict::Failed, "{status}");
+        }
     }
 }

@@ -19,6 +19,10 @@ pub struct GenerateContentRequest<'a> {
     pub tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_config: Option<ToolConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safety_settings: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached_content: Option<&'a str>,
     #[serde(skip_serializing_if = "GenerationConfig::is_empty")]
     pub generation_config: GenerationConfig,
 }
@@ -58,6 +62,8 @@ pub struct Part<'a> {
     pub function_response: Option<FunctionResponse<'a>>,
     #[serde(borrow, alias = "inline_data", skip_serializing_if = "Option::is_none")]
     pub inline_data: Option<Blob<'a>>,
+    #[serde(borrow, alias = "file_data", skip_serializing_if = "Option::is_none")]
+    pub file_data: Option<FileData<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub executable_code: Option<ExecutableCode<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
@@ -79,6 +85,13 @@ impl<'a> Part<'a> {
         };
         Self {
             inline_data: Some(blob),
+            ..Self::default()
+        }
+    }
+
+    pub fn file_data(file: FileData<'a>) -> Self {
+        Self {
+            file_data: Some(file),
             ..Self::default()
         }
     }
@@ -134,6 +147,22 @@ pub struct Blob<'a> {
     pub data: Text<'a>,
 }
 
+/// What Google fetches itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileData<'a> {
+    #[serde(
+        borrow,
+        default,
+        alias = "mime_type",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub mime_type: Option<Text<'a>>,
+    /// `gs://…`, a YouTube address, or another that is open to everyone.
+    #[serde(borrow, default, alias = "file_uri")]
+    pub file_uri: Text<'a>,
+}
+
 /// Code that the model's own sandbox ran.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ExecutableCode<'a> {
@@ -158,6 +187,9 @@ pub struct CodeExecutionResult<'a> {
 pub enum Tool<'a> {
     FunctionDeclarations(Vec<FunctionDeclaration<'a>>),
     GoogleSearch {},
+    /// As the client gave it in Google's own words.
+    #[serde(untagged)]
+    Verbatim(&'a Value),
 }
 
 /// A function the model may ask for. The schema goes through the lenient door
@@ -214,6 +246,16 @@ pub struct GenerationConfig {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop_sequences: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_logprobs: Option<bool>,
+    /// How many alternatives to each token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<u32>,
+    /// `TEXT`, `IMAGE`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub response_modalities: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media_resolution: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub presence_penalty: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frequency_penalty: Option<f64>,
@@ -265,6 +307,9 @@ pub struct GenerateContentResponse<'a> {
     pub prompt_feedback: Option<PromptFeedback<'a>>,
     #[serde(alias = "usage_metadata")]
     pub usage_metadata: Option<UsageMetadata>,
+    /// The exact model, such as `gemini-2.5-flash-preview-09-2025`.
+    #[serde(borrow)]
+    pub model_version: Option<Text<'a>>,
     /// In place of an answer, when it fails after HTTP said 200.
     #[serde(borrow)]
     pub error: Option<Json<'a>>,
@@ -283,6 +328,72 @@ pub struct Candidate<'a> {
     pub finish_message: Option<Text<'a>>,
     /// Absent for the first.
     pub index: Option<u32>,
+    #[serde(borrow)]
+    pub grounding_metadata: Option<GroundingMetadata<'a>>,
+    #[serde(borrow)]
+    pub logprobs_result: Option<LogprobsResult<'a>>,
+}
+
+/// What a search found, and which parts of the answer rest on it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroundingMetadata<'a> {
+    #[serde(borrow)]
+    pub grounding_chunks: Option<Vec<GroundingChunk<'a>>>,
+    pub grounding_supports: Option<Vec<GroundingSupport>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct GroundingChunk<'a> {
+    #[serde(borrow)]
+    pub web: Option<WebPage<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct WebPage<'a> {
+    #[serde(borrow)]
+    pub uri: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub title: Option<Text<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroundingSupport {
+    pub segment: Option<Segment>,
+    pub grounding_chunk_indices: Option<Vec<usize>>,
+}
+
+/// A part of the answer's text, in bytes of UTF-8. Absent means 0.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Segment {
+    pub start_index: Option<usize>,
+    pub end_index: Option<usize>,
+}
+
+/// How likely each token was.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogprobsResult<'a> {
+    #[serde(borrow)]
+    pub chosen_candidates: Option<Vec<TokenCandidate<'a>>>,
+    #[serde(borrow)]
+    pub top_candidates: Option<Vec<TopCandidates<'a>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct TopCandidates<'a> {
+    #[serde(borrow)]
+    pub candidates: Option<Vec<TokenCandidate<'a>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenCandidate<'a> {
+    #[serde(borrow, default)]
+    pub token: Text<'a>,
+    pub log_probability: Option<f64>,
 }
 
 /// Why a prompt was not answered at all; HTTP says 200.

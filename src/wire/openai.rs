@@ -5,7 +5,9 @@
 //! parse strictly, so that nothing is added to OpenAI's own but what some of
 //! them are known to look for.
 
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::{
+    self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,12 +46,52 @@ pub struct ChatRequest<'a> {
     pub stream_options: Option<StreamOptions>,
     #[serde(borrow)]
     pub reasoning_effort: Option<Text<'a>>,
+    /// OpenRouter's way of asking for thought.
+    #[serde(borrow)]
+    pub reasoning: Option<Reasoning<'a>>,
+    /// Anthropic's way.
+    #[serde(borrow)]
+    pub thinking: Option<Thinking<'a>>,
     /// OpenAI's: present, even as `{}`, asks for a web search.
     pub web_search_options: Option<Value>,
+    pub logprobs: Option<bool>,
+    #[serde(default, deserialize_with = "whole_number")]
+    pub top_logprobs: Option<i64>,
+    /// Deprecated by OpenAI; `tools` of today.
+    #[serde(borrow)]
+    pub functions: Option<Vec<Function<'a>>>,
+    /// Deprecated by OpenAI; `tool_choice` of today.
+    pub function_call: Option<Value>,
+    pub modalities: Option<Vec<String>>,
+    pub service_tier: Option<Value>,
+    // These have no equal here; whether they were sent is all that is asked.
+    pub audio: Option<IgnoredAny>,
+    pub logit_bias: Option<IgnoredAny>,
+    pub prediction: Option<IgnoredAny>,
+    pub verbosity: Option<IgnoredAny>,
     /// Google's own extension: `{"google": {…}}`.
     pub extra_body: Option<ExtraBody>,
     /// The same, as the Python SDK merges it into the top level.
     pub google: Option<GoogleOptions>,
+}
+
+/// `{"effort": "low"}`, `{"max_tokens": 2000}`, `{"enabled": false}`
+#[derive(Debug, Default, Deserialize)]
+pub struct Reasoning<'a> {
+    #[serde(borrow)]
+    pub effort: Option<Text<'a>>,
+    pub max_tokens: Option<i32>,
+    pub enabled: Option<bool>,
+    /// Think, but do not show it.
+    pub exclude: Option<bool>,
+}
+
+/// `{"type": "enabled", "budget_tokens": 2000}`
+#[derive(Debug, Default, Deserialize)]
+pub struct Thinking<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Text<'a>>,
+    pub budget_tokens: Option<i32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -67,6 +109,17 @@ pub struct ExtraBody {
 pub struct GoogleOptions {
     #[serde(alias = "thinkingConfig")]
     pub thinking_config: Option<ThinkingConfig>,
+    #[serde(alias = "cachedContent")]
+    pub cached_content: Option<String>,
+    #[serde(alias = "safetySettings")]
+    pub safety_settings: Option<Value>,
+    #[serde(alias = "mediaResolution")]
+    pub media_resolution: Option<String>,
+    /// Gemini's own tools, passed on as they are.
+    pub tools: Option<Vec<Value>>,
+    /// Thoughts go into the answer, between tags of this name.
+    #[serde(alias = "thoughtTagMarker")]
+    pub thought_tag_marker: Option<String>,
 }
 
 /// Gemini's `thinkingConfig`, in either spelling.
@@ -89,6 +142,8 @@ pub struct ResponseFormat {
     #[serde(rename = "type")]
     pub kind: Option<String>,
     pub json_schema: Option<JsonSchemaFormat>,
+    /// Beside `json_object`, as other servers take it.
+    pub schema: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,6 +187,11 @@ pub struct ContentPart<'a> {
     pub refusal: Option<Text<'a>>,
     #[serde(borrow)]
     pub image_url: Option<ImageUrl<'a>>,
+    /// Not OpenAI's; other servers' clients send these two.
+    #[serde(borrow)]
+    pub audio_url: Option<ImageUrl<'a>>,
+    #[serde(borrow)]
+    pub video_url: Option<ImageUrl<'a>>,
     #[serde(borrow)]
     pub input_audio: Option<InputAudio<'a>>,
     #[serde(borrow)]
@@ -171,6 +231,9 @@ pub struct ToolCall<'a> {
     pub id: Option<Text<'a>>,
     #[serde(borrow)]
     pub function: Option<CalledFunction<'a>>,
+    /// In place of `function`, for a custom tool.
+    #[serde(borrow)]
+    pub custom: Option<CalledCustomTool<'a>>,
     #[serde(borrow)]
     pub extra_content: Option<ExtraContent<'a>>,
 }
@@ -182,6 +245,15 @@ pub struct CalledFunction<'a> {
     /// JSON in a string; an object is understood, too.
     #[serde(borrow)]
     pub arguments: Option<Json<'a>>,
+}
+
+/// A custom tool takes text, not JSON.
+#[derive(Debug, Default, Deserialize)]
+pub struct CalledCustomTool<'a> {
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub input: Option<Text<'a>>,
 }
 
 /// Where Google's OpenAI-compatible endpoint carries thought signatures.
@@ -205,10 +277,24 @@ pub struct Tool<'a> {
     #[serde(borrow)]
     pub function: Option<Function<'a>>,
     #[serde(borrow)]
+    pub custom: Option<CustomTool<'a>>,
+    #[serde(borrow)]
     pub name: Option<Text<'a>>,
     #[serde(borrow)]
     pub description: Option<Text<'a>>,
     pub parameters: Option<Value>,
+    /// Of a custom tool in the flat shape.
+    pub format: Option<Value>,
+}
+
+/// A tool that takes free text, or text of some grammar.
+#[derive(Debug, Default, Deserialize)]
+pub struct CustomTool<'a> {
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub description: Option<Text<'a>>,
+    pub format: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -231,13 +317,19 @@ pub struct ChatCompletion<'a> {
     pub model: &'a str,
     pub choices: Vec<Choice>,
     pub usage: Usage,
+    /// Follows from the exact version of the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_fingerprint: Option<&'a str>,
+    /// Only for whoever asked for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
 pub struct Choice {
     pub index: u32,
     pub message: AssistantMessage,
-    pub logprobs: Option<()>,
+    pub logprobs: Option<Logprobs>,
     pub finish_reason: FinishReason,
 }
 
@@ -250,6 +342,67 @@ pub struct AssistantMessage {
     pub reasoning_content: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<AssistantToolCall<'static>>,
+    /// In place of `tool_calls`, for whoever asked with `functions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_call: Option<AssistantFunction<'static>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub annotations: Vec<Annotation>,
+    /// Not OpenAI's: what other servers do with a model's pictures.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<OutputImage>,
+}
+
+/// Where something that the answer says was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Annotation {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub url_citation: UrlCitation,
+}
+
+/// Indexes count characters of `content`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UrlCitation {
+    pub url: String,
+    pub title: String,
+    pub start_index: usize,
+    pub end_index: usize,
+}
+
+/// A picture that the model made.
+#[derive(Debug, Clone, Serialize)]
+pub struct OutputImage {
+    pub index: u32,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub image_url: OutputImageUrl,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct OutputImageUrl {
+    /// `data:image/png;base64,…`
+    pub url: String,
+}
+
+/// How likely each token was.
+#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+pub struct Logprobs {
+    pub content: Vec<TokenLogprob>,
+    pub refusal: Option<()>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TokenLogprob {
+    #[serde(flatten)]
+    pub token: Likelihood,
+    pub top_logprobs: Vec<Likelihood>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Likelihood {
+    pub token: String,
+    pub logprob: f64,
+    pub bytes: Vec<u8>,
 }
 
 /// A call the model makes.
@@ -261,7 +414,11 @@ pub struct AssistantToolCall<'a> {
     pub id: String,
     #[serde(rename = "type")]
     pub kind: &'static str,
-    pub function: AssistantFunction<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<AssistantFunction<'a>>,
+    /// In place of `function`, for a custom tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom: Option<AssistantCustomCall<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_content: Option<ExtraContent<'a>>,
 }
@@ -271,6 +428,12 @@ pub struct AssistantFunction<'a> {
     pub name: Text<'a>,
     /// A JSON object, in a string.
     pub arguments: Text<'a>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct AssistantCustomCall<'a> {
+    pub name: Text<'a>,
+    pub input: String,
 }
 
 /// One event of a streamed answer.
@@ -286,13 +449,17 @@ pub struct ChatCompletionChunk<'a> {
     /// when the client asked for usage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Option<Usage>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_fingerprint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
 pub struct ChunkChoice<'a> {
     pub index: u32,
     pub delta: ChunkDelta<'a>,
-    pub logprobs: Option<()>,
+    pub logprobs: Option<Logprobs>,
     pub finish_reason: Option<FinishReason>,
 }
 
@@ -309,6 +476,12 @@ pub struct ChunkDelta<'a> {
     pub refusal: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<[AssistantToolCall<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_call: Option<AssistantFunction<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<&'a [Annotation]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<[OutputImage; 1]>,
 }
 
 /// The only words that clients know.
@@ -319,6 +492,8 @@ pub enum FinishReason {
     Length,
     ToolCalls,
     ContentFilter,
+    /// Of old; for whoever asked with `functions`.
+    FunctionCall,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -123,7 +123,7 @@ fn images_in_data_urls_arrive_as_inline_data() {
 }
 
 #[test]
-fn images_elsewhere_are_not_fetched() {
+fn images_on_this_machine_are_not_fetched() {
     by_both_roads(|_, simulator, proxy| {
         let url = format!("{}/image.png", simulator.address());
         let request = json!({"model": MODEL, "messages": [{"role": "user", "content": [

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gemini_proxy::translate::said::Reader;
-use gemini_proxy::translate::{self, Names, NoSignatures, StreamTranslator};
+use gemini_proxy::translate::{self, Form, NoSignatures, StreamTranslator};
 use serde_json::{Value, json};
 
 use crate::{chunks, stamp};
@@ -11,12 +11,7 @@ use crate::{chunks, stamp};
 const MODEL: &str = "gemini-3.5-flash";
 
 fn reader() -> Reader {
-    Reader::new(
-        stamp(MODEL),
-        Names::default(),
-        false,
-        Arc::new(NoSignatures),
-    )
+    Reader::new(stamp(MODEL), Form::default(), Arc::new(NoSignatures))
 }
 
 /// An answer with thoughts, text, calls and more text, as a list of parts.
@@ -49,9 +44,9 @@ fn event(parts: &[Value], finish: bool) -> Value {
 /// Text, thoughts, calls, finish reason and usage of a whole completion.
 fn summary_of_whole(answer: &Value) -> Value {
     let text = answer.to_string();
-    let stamp = stamp(MODEL);
+    let mut reader = reader();
     let answer = serde_json::from_str(&text).expect("an answer");
-    let completion = translate::response(answer, reader(), &stamp).expect("a completion");
+    let completion = translate::response(answer, &mut reader).expect("a completion");
     let completion = json!(completion);
     let message = &completion["choices"][0]["message"];
     json!({

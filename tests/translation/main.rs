@@ -2,7 +2,8 @@
 //! shows, with files named for what they are:
 //!
 //! - `openai_request.json` becomes `gemini_request.json` (with `ignored.txt`, if
-//!   fields had less effect than asked: each with the reason) or `rejection.json`
+//!   fields had less effect than asked: each with the reason) or `rejection.json`;
+//!   `fetched.json` holds what was found behind its URLs, as base64
 //! - `gemini_response.json` becomes `openai_response.json` or `unfinished.txt`
 //! - `gemini_events.sse` becomes `openai_chunks.sse`; `unfinished.txt` if it
 //!   ends without an end
@@ -12,12 +13,17 @@
 
 mod guards;
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use gemini_proxy::translate::said::Reader;
-use gemini_proxy::translate::{self, Names, NoSignatures, Stamp, StreamTranslator};
+use gemini_proxy::translate::{
+    self, Fetched, Form, NoSignatures, Rejection, Stamp, StreamTranslator,
+};
 use gemini_proxy::wire::gemini::GenerateContentResponse;
 use gemini_proxy::wire::openai::{ChatCompletionChunk, ChatRequest};
 use gemini_proxy::wire::sse::{Decoder, Frame};
@@ -44,6 +50,7 @@ impl Case {
         match name {
             "openai_request.json" | "gemini_response.json" | "gemini_events.sse" => true,
             "gemini_request.json" | "rejection.json" | "ignored.txt" => has("openai_request.json"),
+            "fetched.json" => has("openai_request.json"),
             "openai_response.json" => has("gemini_response.json"),
             "openai_chunks.sse" => has("gemini_events.sse"),
             "unfinished.txt" => has("gemini_response.json") || has("gemini_events.sse"),
@@ -65,6 +72,20 @@ impl Case {
         assert_eq!(actual, expected.as_deref(), "{}", path.display());
     }
 
+    /// What the server does, without the network.
+    fn fetch(&self, chat: &ChatRequest<'_>, fetched: &mut Fetched) -> Result<(), Rejection> {
+        let found = self.input("fetched.json").unwrap_or("{}".to_owned());
+        let mut found: HashMap<String, String> = serde_json::from_str(&found).expect("a map");
+        for remote in translate::remote_media(chat) {
+            if let Some(base64) = found.remove(remote.url) {
+                let bytes = STANDARD.decode(base64).expect("base64");
+                fetched.add(&remote, &bytes)?;
+            }
+        }
+        assert!(found.is_empty(), "not asked for: {:?}", found.keys());
+        Ok(())
+    }
+
     fn run(&self) {
         let request = self.input("openai_request.json");
         let response = self.input("gemini_response.json");
@@ -73,8 +94,7 @@ impl Case {
             request.is_some() || response.is_some() || events.is_some(),
             "nothing goes in"
         );
-        let mut names = Names::default();
-        let mut one_call_only = false;
+        let mut form = Form::default();
         let mut model = "gemini-3.5-flash".to_owned();
         let mut include_usage = false;
         if let Some(request) = &request {
@@ -85,11 +105,13 @@ impl Case {
                 .as_ref()
                 .and_then(|options| options.include_usage)
                 == Some(true);
-            let translated = translate::request(&chat, &model, &NoSignatures);
+            let mut fetched = Fetched::default();
+            let found = self.fetch(&chat, &mut fetched);
+            let translated =
+                found.and_then(|()| translate::request(&chat, &model, &NoSignatures, &fetched));
             let (gemini, ignored, rejection) = match translated {
                 Ok(translated) => {
-                    names = translated.names;
-                    one_call_only = translated.one_call_only;
+                    form = translated.form;
                     let notes = translated.notes.iter();
                     let ignored: String = notes
                         .map(|note| format!("{}: {}\n", note.field, note.reason))
@@ -107,17 +129,11 @@ impl Case {
             self.expect("rejection.json", rejection.as_deref());
         }
         let stamp = stamp(&model);
-        let reader = || {
-            Reader::new(
-                stamp.clone(),
-                names.clone(),
-                one_call_only,
-                Arc::new(NoSignatures),
-            )
-        };
+        let reader = || Reader::new(stamp.clone(), form.clone(), Arc::new(NoSignatures));
         if let Some(response) = &response {
             let answer = serde_json::from_str(response).expect("an answer");
-            let outcome = translate::response(answer, reader(), &stamp);
+            let mut reader = reader();
+            let outcome = translate::response(answer, &mut reader);
             let unfinished = outcome.as_ref().err().map(|error| format!("{error}\n"));
             let completion = outcome.ok().map(|completion| pretty(&completion));
             self.expect("openai_response.json", completion.as_deref());

@@ -18,7 +18,7 @@ use crate::config::{Config, Endpoints, OauthClient};
 use crate::http::Http;
 use crate::oauth::credentials::{Assignment, Credentials};
 use crate::oauth::store::{CredentialStore, Stored};
-use crate::oauth::token_endpoint::{self, PATIENCE};
+use crate::oauth::token_endpoint::{self, PATIENCE, TokenEndpointError};
 use crate::oauth::token_source::renewal::Urgency;
 use crate::oauth::token_source::state::State;
 use crate::oauth::{AccessToken, AuthError, SignedOut, userinfo};
@@ -121,9 +121,9 @@ impl TokenSource {
         let credentials = state.credentials();
         let problem = match &credentials {
             Ok(_) => state.failure.as_ref().map(|failure| failure.error.clone()),
-            // Whoever never signed in has no problem yet.
+            // Whoever has not signed in has no problem yet.
             Err(AuthError::SignInRequired {
-                why: SignedOut::Never,
+                why: SignedOut::Nobody,
             }) => None,
             Err(error) => Some(error.clone()),
         };
@@ -135,6 +135,11 @@ impl TokenSource {
             expires_at_ms: credentials.map(|known| known.expires_at_ms),
             problem,
         }
+    }
+
+    /// Whether the credentials of a new sign-in could be saved.
+    pub fn check_writable(&self) -> Result<(), AuthError> {
+        Ok(self.store.check_writable()?)
     }
 
     /// Saves the credentials of a new sign-in. A file that is not ours is set
@@ -156,15 +161,18 @@ impl TokenSource {
     /// any case.
     pub fn sign_out(&self) -> Result<SignOut, AuthError> {
         let _turn = self.turn();
+        // A lock would leave its file, where there is none to forget.
+        if matches!(self.stored()?, Stored::Nothing) {
+            return Ok(SignOut::WasNotSignedIn);
+        }
         let _lock = self.store.lock(LOCK_PATIENCE);
-        let stored = self.store.load()?;
-        let outcome = match &stored {
+        let outcome = match self.stored()? {
             Stored::Nothing | Stored::Unusable(_) => return Ok(SignOut::WasNotSignedIn),
             Stored::Ended(_) => SignOut::WasNotSignedIn,
-            Stored::Credentials(credentials) => self.revoke(credentials),
+            Stored::Credentials(credentials) => self.revoke(&credentials),
         };
         self.store.remove()?;
-        self.current_state().failure = None;
+        *self.state() = State::new(Stored::Nothing, None);
         Ok(outcome)
     }
 
@@ -175,20 +183,29 @@ impl TokenSource {
         owner: &Credentials,
         assignment: Option<Assignment>,
     ) -> Result<(), AuthError> {
-        self.amend(owner, |credentials| credentials.assignment = assignment)
+        let _turn = self.turn();
+        let _lock = self.store.lock(LOCK_PATIENCE);
+        let mut amended = self.current_state().credentials()?.clone();
+        if amended.refresh_token == owner.refresh_token {
+            amended.assignment = assignment;
+            self.save(
+                &amended,
+                "the project will be asked for again after a restart",
+            );
+        }
+        Ok(())
     }
 
-    /// Asks Google whose account this is, where that is not known yet.
-    pub fn learn_email(&self) -> Result<(), AuthError> {
-        let owner = self.credentials()?;
-        if owner.email.is_some() {
-            return Ok(());
+    /// Tries credentials that another program obtained, before they take anyone's
+    /// place: with a new access token, and the address of the account.
+    pub fn renewed(&self, untried: Credentials) -> Result<Credentials, TokenEndpointError> {
+        let answer = self.ask_for_tokens(&self.http, &untried)?;
+        let mut renewed = untried.with(answer);
+        if renewed.email.is_none() {
+            let url = &self.endpoints.userinfo;
+            renewed.email = userinfo::email(&self.http, url, &renewed.access_token);
         }
-        let url = &self.endpoints.userinfo;
-        match userinfo::email(&self.http, url, &owner.access_token) {
-            None => Ok(()),
-            email => self.amend(&owner, |credentials| credentials.email = email),
-        }
+        Ok(renewed)
     }
 
     /// Memory keeps what cannot be written: one copy is better than none.
@@ -205,12 +222,7 @@ impl TokenSource {
     fn revoke(&self, credentials: &Credentials) -> SignOut {
         let url = &self.endpoints.revoke;
         match token_endpoint::revoke(&self.http, url, &credentials.refresh_token) {
-            // 400: the token is dead already.
-            Ok(200..300 | 400) => SignOut::Revoked,
-            Ok(status) => {
-                log::warn!("Google answered HTTP {status} to the end of the sign-in");
-                SignOut::Forgotten
-            }
+            Ok(()) => SignOut::Revoked,
             Err(error) => {
                 log::warn!("cannot tell Google of the end of the sign-in: {error}");
                 SignOut::Forgotten
@@ -218,23 +230,12 @@ impl TokenSource {
         }
     }
 
-    fn amend(
-        &self,
-        owner: &Credentials,
-        change: impl FnOnce(&mut Credentials),
-    ) -> Result<(), AuthError> {
-        let _turn = self.turn();
-        let _lock = self.store.lock(LOCK_PATIENCE);
-        let mut amended = self.current_state().credentials()?.clone();
-        if amended.refresh_token != owner.refresh_token {
-            return Ok(());
+    fn stored(&self) -> Result<Stored, AuthError> {
+        let state = self.current_state();
+        match &state.unreadable {
+            Some(error) => Err(error.clone().into()),
+            None => Ok(state.stored.clone()),
         }
-        change(&mut amended);
-        self.save(
-            &amended,
-            "what was learned of the account will be asked again after a restart",
-        );
-        Ok(())
     }
 
     fn turn(&self) -> MutexGuard<'_, ()> {

@@ -1,19 +1,27 @@
 //! Renewal: a new access token for an old refresh token, once for everyone.
 
 use std::sync::TryLockError;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::http::Http;
 use crate::oauth::credentials::Credentials;
 use crate::oauth::store::{StoreLock, Stored};
-use crate::oauth::token_endpoint::{TokenEndpoint, TokenEndpointError, expires_at_ms};
+use crate::oauth::token_endpoint::{TokenEndpoint, TokenEndpointError};
 use crate::oauth::token_source::state::Failure;
 use crate::oauth::token_source::{LOCK_PATIENCE, TokenSource};
-use crate::oauth::{AccessToken, AuthError, SignedOut};
+use crate::oauth::{AuthError, SignedOut};
 use crate::wire::google_oauth::TokenResponse;
 
 /// After an early renewal has failed, the old token serves this long before the
 /// next attempt.
 const EARLY_PAUSE: Duration = Duration::from_secs(30);
+
+/// While the old token serves, nobody shall wait long for a new one.
+const EARLY_PATIENCE: Duration = Duration::from_secs(3);
+
+/// For another process to save what it was given, if no lock tells when it has.
+const SAVING_PAUSE: Duration = Duration::from_secs(1);
 
 /// Does the old token still serve?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +72,11 @@ impl TokenSource {
         {
             return Err(failure.error.clone());
         }
-        let patience = match urgency {
-            Urgency::Early => Duration::ZERO,
-            Urgency::Due => LOCK_PATIENCE,
+        let (http, lock_patience) = match urgency {
+            Urgency::Early => (self.http.with_patience(EARLY_PATIENCE), Duration::ZERO),
+            Urgency::Due => (self.http.clone(), LOCK_PATIENCE),
         };
-        let lock = self.store.lock(patience);
+        let lock = self.store.lock(lock_patience);
         if urgency == Urgency::Early && matches!(lock, StoreLock::Busy) {
             return Ok(stale.clone());
         }
@@ -80,7 +88,7 @@ impl TokenSource {
             }
             current.clone()
         };
-        let outcome = self.refresh(current);
+        let outcome = self.refresh(&http, &lock, current);
         self.state().failure = outcome.as_ref().err().map(|error| Failure {
             at: Instant::now(),
             error: error.clone(),
@@ -88,27 +96,40 @@ impl TokenSource {
         outcome
     }
 
-    fn refresh(&self, current: Credentials) -> Result<Credentials, AuthError> {
-        let refusal = match self.ask_for_tokens(&current) {
+    fn refresh(
+        &self,
+        http: &Http,
+        lock: &StoreLock,
+        current: Credentials,
+    ) -> Result<Credentials, AuthError> {
+        let refusal = match self.ask_for_tokens(http, &current) {
             Ok(answer) => return Ok(self.keep(current, answer)),
             Err(TokenEndpointError::Refused(refusal)) if refusal.is_of_grant() => refusal,
             Err(error) => return Err(error.into()),
         };
-        // A process that knows nothing of our lock may have signed in meanwhile.
+        // A process that knows nothing of our lock may have signed in meanwhile; one
+        // that could not take it may have the token that took this one's place.
+        if !matches!(lock, StoreLock::Held { .. }) {
+            thread::sleep(SAVING_PAUSE);
+        }
         let replaced = match self.current_state().credentials() {
             Ok(now) if now.refresh_token != current.refresh_token => Some(now.clone()),
             _ => None,
         };
         if let Some(replaced) = replaced {
-            let answer = self.ask_for_tokens(&replaced)?;
+            let answer = self.ask_for_tokens(http, &replaced)?;
             return Ok(self.keep(replaced, answer));
         }
-        log::error!("Google has ended the sign-in ({refusal})");
+        log::error!(
+            "Google has ended the sign-in ({refusal}): sign in again at /auth/login, or with \
+             `gemini-proxy login`"
+        );
         Err(self.forget(refusal.to_string()))
     }
 
-    fn ask_for_tokens(
+    pub(super) fn ask_for_tokens(
         &self,
+        http: &Http,
         credentials: &Credentials,
     ) -> Result<TokenResponse, TokenEndpointError> {
         let client = match &credentials.client {
@@ -117,7 +138,7 @@ impl TokenSource {
             _ => &self.client,
         };
         let endpoint = TokenEndpoint {
-            http: &self.http,
+            http,
             url: &self.endpoints.token,
             client,
         };
@@ -127,13 +148,7 @@ impl TokenSource {
     /// Saves before anyone uses the new token: a refresh token that was rotated
     /// has killed the old one.
     fn keep(&self, old: Credentials, answer: TokenResponse) -> Credentials {
-        let renewed = Credentials {
-            expires_at_ms: expires_at_ms(&answer),
-            access_token: AccessToken::new(answer.access_token),
-            refresh_token: answer.refresh_token.unwrap_or(old.refresh_token),
-            scope: answer.scope.or(old.scope),
-            ..old
-        };
+        let renewed = old.with(answer);
         self.save(
             &renewed,
             "the renewed access token will not survive a restart",

@@ -65,7 +65,7 @@ impl State {
         let why = match (&self.stored, &self.unreadable) {
             (Stored::Credentials(credentials), _) => return Ok(credentials),
             (_, Some(error)) => return Err(error.clone().into()),
-            (Stored::Nothing, None) => SignedOut::Never,
+            (Stored::Nothing, None) => SignedOut::Nobody,
             (Stored::Ended(why), None) => SignedOut::Ended(why.clone()),
             (Stored::Unusable(why), None) => SignedOut::Unusable(why.clone()),
         };

@@ -136,6 +136,16 @@ fn a_rotated_refresh_token_replaces_the_old_one() {
 }
 
 #[test]
+fn an_empty_refresh_token_does_not_replace_a_good_one() {
+    let answer = r#"{"access_token":"ya29.new","expires_in":"3599","refresh_token":""}"#;
+    let scene = Scene::new(vec![Answer::json(200, answer)]);
+    let tokens = scene.signed_in(0);
+    assert_eq!(token(&tokens), "ya29.new");
+    assert!(scene.on_disk().contains("1//old"));
+    assert!(tokens.status().expires_at_ms.unwrap() > now_ms() + HOUR_MS / 2);
+}
+
+#[test]
 fn a_revoked_sign_in_is_forgotten_and_every_process_knows_why() {
     let scene = Scene::new(vec![Answer::json(400, REVOKED)]);
     let tokens = scene.signed_in(0);
@@ -258,7 +268,7 @@ fn sign_in_and_sign_out_by_other_processes_are_noticed() {
     assert!(matches!(
         never,
         AuthError::SignInRequired {
-            why: SignedOut::Never
+            why: SignedOut::Nobody
         }
     ));
     let other = scene.signed_in(HOUR_MS);
@@ -276,6 +286,26 @@ fn a_sign_out_forgets_even_if_google_cannot_be_told() {
     assert_eq!(tokens.sign_out().unwrap(), SignOut::Forgotten);
     assert!(!scene.file().exists());
     assert_eq!(tokens.sign_out().unwrap(), SignOut::WasNotSignedIn);
+}
+
+#[test]
+fn a_sign_out_where_nobody_is_signed_in_leaves_no_trace() {
+    let scene = Scene::new(vec![]);
+    let outcome = scene.process().sign_out().unwrap();
+    assert_eq!(outcome, SignOut::WasNotSignedIn);
+    assert_eq!(fs::read_dir(scene.folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn only_a_dead_token_counts_as_revoked_when_google_refuses_to_revoke_it() {
+    for (error, outcome) in [
+        ("invalid_token", SignOut::Revoked),
+        ("invalid_request", SignOut::Forgotten),
+    ] {
+        let scene = Scene::new(vec![Answer::json(400, format!(r#"{{"error":"{error}"}}"#))]);
+        let tokens = scene.signed_in(HOUR_MS);
+        assert_eq!(tokens.sign_out().unwrap(), outcome, "{error}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::{Http, HttpError, Request};
 use crate::oauth::AccessToken;
+use crate::upstream::code_assist::VERSION;
 use crate::upstream::google_error::GoogleError;
 use crate::wire::provisioning::{
     ClientMetadata, LoadCodeAssistRequest, LoadCodeAssistResponse, OnboardUserRequest, Operation,
@@ -19,8 +20,6 @@ use crate::wire::provisioning::{
 
 use crate::upstream::refusal::AccountRefusal;
 pub use decision::{Decision, Enrolment, Provisioned, decide};
-
-const VERSION: &str = "v1internal";
 
 /// Tiers and their legal texts take a few KiB.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -85,12 +84,6 @@ impl Onboarding<'_> {
     /// Finds the project, and enrols the account where that is needed. May take
     /// as long as `patience` allows.
     pub fn run(&self, token: &AccessToken) -> Result<Provisioned, OnboardingError> {
-        if let Some(project) = self.project
-            && project.bytes().all(|byte| byte.is_ascii_digit())
-        {
-            let project = project.to_owned();
-            return Err(AccountRefusal::ProjectNumber { project }.into());
-        }
         let account = self.load(token)?;
         match decide(&account, self.project) {
             Decision::Work(provisioned) => Ok(provisioned),
@@ -270,15 +263,26 @@ impl From<AccountRefusal> for OnboardingError {
 }
 
 /// What `loadCodeAssist` said about the account explains more than a bare
-/// refusal to enrol it.
+/// refusal to enrol it. That this client is not served at all explains even one
+/// that seems to be about the project.
 fn with_reasons(error: OnboardingError, account: &LoadCodeAssistResponse) -> OnboardingError {
-    match error {
-        OnboardingError::Refused(AccountRefusal::Declined { .. })
-            if !account.ineligible_tiers.is_empty() =>
-        {
-            AccountRefusal::ineligible(&account.ineligible_tiers).into()
-        }
-        error => error,
+    use AccountRefusal::{
+        Declined, DoubtfulProject, MissingRole, UnknownProject, UnsupportedClient,
+    };
+    let OnboardingError::Refused(refusal) = &error else {
+        return error;
+    };
+    if account.ineligible_tiers.is_empty() {
+        return error;
+    }
+    let reasons = AccountRefusal::ineligible(&account.ineligible_tiers);
+    match (refusal, &reasons) {
+        (Declined { .. }, _)
+        | (
+            DoubtfulProject { .. } | MissingRole { .. } | UnknownProject { .. },
+            UnsupportedClient { .. },
+        ) => reasons.into(),
+        _ => error,
     }
 }
 
@@ -447,14 +451,6 @@ mod tests {
     }
 
     #[test]
-    fn a_project_number_is_refused_before_anything_is_sent() {
-        let google = FakeGoogle::start(vec![]);
-        let error = run(&google, Some("1234567890")).unwrap_err();
-        assert!(error.to_string().contains("project number"));
-        assert!(google.requests().is_empty());
-    }
-
-    #[test]
     fn behind_vpc_service_controls_the_configured_project_serves() {
         let google = FakeGoogle::start(vec![error(403, "SECURITY_POLICY_VIOLATED")]);
         let provisioned = run(&google, Some("acme")).unwrap();
@@ -472,13 +468,31 @@ mod tests {
     fn a_refused_enrolment_is_explained_by_the_reasons_google_gave_before() {
         let account = r#"{"ineligibleTiers":[
             {"reasonCode":"UNSUPPORTED_CLIENT","reasonMessage":"This client is gone."}]}"#;
+        for (status, said) in [
+            (409, "No."),
+            (400, "Request contains an invalid argument."),
+            (403, "The caller does not have permission"),
+        ] {
+            let refusal = serde_json::json!({ "error": { "message": said } });
+            let google = FakeGoogle::start(vec![
+                Answer::json(200, account),
+                Answer::json(status, refusal.to_string()),
+            ]);
+            let error = run(&google, Some("acme")).unwrap_err().to_string();
+            assert!(error.contains("This client is gone."), "{error}");
+            assert!(error.contains("https://aistudio.google.com/apikey"));
+        }
+    }
+
+    #[test]
+    fn a_tier_that_is_not_offered_does_not_hide_a_wrong_project() {
+        let account = r#"{"ineligibleTiers":[{"reasonCode":"UNSUPPORTED_LOCATION"}]}"#;
         let google = FakeGoogle::start(vec![
             Answer::json(200, account),
-            Answer::json(409, r#"{"error":{"message":"No."}}"#),
+            error(403, "CONSUMER_INVALID"),
         ]);
         let error = run(&google, Some("acme")).unwrap_err().to_string();
-        assert!(error.contains("This client is gone."), "{error}");
-        assert!(error.contains("https://aistudio.google.com/apikey"));
+        assert!(error.contains("set GOOGLE_CLOUD_PROJECT"), "{error}");
     }
 
     #[test]

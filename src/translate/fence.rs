@@ -1,0 +1,93 @@
+//! Takes the code fence off an answer that should be bare JSON: models that are
+//! asked for JSON in words only like to put it between "```json" and "```".
+
+const OPENING: [&str; 2] = ["```json", "```"];
+const CLOSING: &str = "```";
+
+/// Passes text on as soon as it is known not to belong to a fence.
+#[derive(Debug, Default)]
+pub(super) struct Fence {
+    held: String,
+    begun: bool,
+    is_fenced: bool,
+}
+
+impl Fence {
+    /// What of the text so far can be passed on.
+    pub(super) fn push(&mut self, text: &str) -> String {
+        self.held.push_str(text);
+        if !self.begun {
+            let start = self.held.trim_start();
+            if OPENING[0].starts_with(start) {
+                return String::new();
+            }
+            self.begun = true;
+            if let Some(inner) = OPENING
+                .iter()
+                .find_map(|opening| start.strip_prefix(opening))
+            {
+                self.is_fenced = true;
+                self.held = inner.trim_start().to_owned();
+            }
+        }
+        if !self.is_fenced {
+            return std::mem::take(&mut self.held);
+        }
+        // The closing fence, and the space around it, may be the end.
+        let kept = self
+            .held
+            .trim_end_matches(|c: char| c.is_whitespace() || c == '`')
+            .len();
+        let rest = self.held.split_off(kept);
+        std::mem::replace(&mut self.held, rest)
+    }
+
+    /// What is left when nothing more comes.
+    pub(super) fn finish(&mut self) -> String {
+        let held = std::mem::take(&mut self.held);
+        let end = held.trim_end();
+        match end.strip_suffix(CLOSING) {
+            Some(inner) if self.is_fenced => inner.trim_end().to_owned(),
+            _ => held,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes out when the text comes in cut at each of these places.
+    fn stripped(text: &str, cuts: &[usize]) -> String {
+        let mut fence = Fence::default();
+        let mut out = String::new();
+        let mut from = 0;
+        for to in cuts.iter().copied().chain([text.len()]) {
+            out.push_str(&fence.push(&text[from..to]));
+            from = to;
+        }
+        out + &fence.finish()
+    }
+
+    #[test]
+    fn a_fence_is_taken_off_however_the_text_is_cut() {
+        for (text, expected) in [
+            ("```json\n{\"a\": \"`b`\"}\n```\n", "{\"a\": \"`b`\"}"),
+            ("```\n[1]\n```", "[1]"),
+            ("{\"a\":1}", "{\"a\":1}"),
+            ("{\"a\": \"```\"} ", "{\"a\": \"```\"} "),
+            ("``", "``"),
+            ("", ""),
+        ] {
+            for first in 0..=text.len() {
+                for second in first..=text.len() {
+                    assert_eq!(
+                        stripped(text, &[first, second]),
+                        expected,
+                        "{text} {first} {second}"
+                    );
+                }
+            }
+        }
+    }
+}
