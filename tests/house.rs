@@ -57,6 +57,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
         &["oauth/", "server/", "simulator/", "upstream/code_assist.rs"],
     ),
     ("wire::openai", &["translate/", "server/", "wire/"]),
+    ("wire::completions", &["translate/", "server/", "wire/"]),
     (
         "wire::gemini",
         &["translate/", "upstream/", "models/", "wire/"],
