@@ -32,6 +32,8 @@ pub struct Config {
     pub endpoints: Endpoints,
     pub oauth_client: OauthClient,
     pub outbound: Outbound,
+    /// Google is the stand-in, and `gemini-proxy login` would go to the real one.
+    pub is_demo: bool,
 }
 
 /// Origins of web pages (RFC 6454), such as `https://chat.example.com`.

@@ -61,6 +61,7 @@ pub fn read(
         endpoints: settings.endpoints()?,
         oauth_client: settings.oauth_client()?,
         outbound: settings.outbound()?,
+        is_demo: false,
     })
 }
 
@@ -94,6 +95,7 @@ pub fn for_demo(
         oauth_client: OauthClient::gemini_cli(),
         // Images by address are fetched in earnest.
         outbound: settings.outbound()?,
+        is_demo: true,
     })
 }
 

@@ -349,6 +349,10 @@ fn proxy(outbound: &Outbound) -> Result<Option<Proxy>, BadProxy> {
         return Ok(None);
     };
     let url = url::Url::parse(address.reveal()).map_err(|_| BadProxy)?;
+    // An unescaped # or / in a password would end the host too early.
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return Err(BadProxy);
+    }
     let protocol = ProxyProtocol::try_from(url.scheme()).map_err(|_| BadProxy)?;
     let host = url
         .host_str()

@@ -100,6 +100,7 @@ impl FakeGoogle {
             endpoints: Endpoints::at(&self.address),
             oauth_client: OauthClient::gemini_cli(),
             outbound: Outbound::default(),
+            is_demo: false,
         }
     }
 }

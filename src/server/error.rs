@@ -305,15 +305,17 @@ impl ApiError {
 pub(super) struct SignInPage {
     /// `http://host:port`
     pub(super) base_url: String,
+    /// `gemini-proxy login` leads to the same account.
+    pub(super) has_command: bool,
 }
 
 impl std::fmt::Display for SignInPage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let base_url = &self.base_url;
-        write!(
-            f,
-            "open {base_url}/auth/login in a browser, or run `gemini-proxy login`"
-        )
+        write!(f, "open {}/auth/login in a browser", self.base_url)?;
+        if self.has_command {
+            f.write_str(", or run `gemini-proxy login`")?;
+        }
+        Ok(())
     }
 }
 

@@ -83,6 +83,7 @@ impl Service {
             offered: OfferedModels::default(),
             sign_in_page: SignInPage {
                 base_url: base_url(address),
+                has_command: !config.is_demo,
             },
             address,
         })

@@ -68,7 +68,10 @@ fn an_answer_has_exactly_the_fields_of_the_contract() {
                     "rejected_prediction_tokens": 0,
                 },
             },
+            "system_fingerprint": answer["system_fingerprint"],
         });
+        let fingerprint = answer["system_fingerprint"].as_str().unwrap();
+        assert!(fingerprint.starts_with("fp_") && fingerprint.len() == 13);
         assert_eq!(answer, expected);
     });
 }

@@ -73,8 +73,6 @@ fn a_bad_setting_is_one_line_that_names_it() {
         ("GOOGLE_OAUTH_CLIENT_ID", "alone"),
         ("HTTPS_PROXY", "not a proxy"),
         ("SSL_CERT_FILE", "/nowhere/at/all.pem"),
-        ("PROXY_HOST", "0.0.0.0"),
-        ("PROXY_HOST", "::"),
     ] {
         for command in ["serve", "login", "status", "logout"] {
             let finished = Home::bare().env(name, value).run(&[command]);
@@ -83,9 +81,14 @@ fn a_bad_setting_is_one_line_that_names_it() {
             assert_eq!(message.lines().count(), 1, "{message}");
         }
     }
+    for host in ["0.0.0.0", "::"] {
+        let finished = Home::bare().env("PROXY_HOST", host).run(&["serve"]);
+        let message = refused(&finished);
+        assert!(message.starts_with("PROXY_HOST"), "{message}");
+    }
     let finished = Home::bare()
         .env("PROXY_UPSTREAM", "gemini-api")
-        .run(&["serve"]);
+        .run(&["status"]);
     let message = refused(&finished);
     assert!(message.contains("set GEMINI_API_KEY"), "{message}");
     let finished = Home::bare()
@@ -101,8 +104,12 @@ fn a_bad_setting_is_one_line_that_names_it() {
 #[test]
 fn beyond_this_machine_it_serves_only_with_a_key() {
     let home = Home::bare();
-    let finished = home.run(&["serve", "--host", "0.0.0.0"]);
-    assert!(refused(&finished).contains("set PROXY_API_KEY"));
+    for host in ["0.0.0.0", "::"] {
+        for command in ["serve", "demo"] {
+            let finished = home.run(&[command, "--host", host]);
+            assert!(refused(&finished).contains("set PROXY_API_KEY"));
+        }
+    }
     let home = home.env("PROXY_API_KEY", "k");
     let running = home.start(&["serve", "--host", "0.0.0.0"]);
     let line = running
@@ -182,11 +189,17 @@ fn the_real_environment_wins_over_the_dotenv_file() {
 
 #[test]
 fn a_dotenv_file_that_cannot_be_read_is_said_so_without_its_secrets() {
-    let home = Home::bare().with_file(".env", "GEMINI_API_KEY='never closed secret\n");
-    let finished = home.run(&["serve"]);
-    let message = refused(&finished);
-    assert!(message.starts_with(".env: "), "{message}");
-    assert!(!message.contains("secret"), "{message}");
+    for line in [
+        "GEMINI_API_KEY='never closed secret",
+        "PROXY_API_KEY=a secret",
+        "PROXY_API_KEY=se$cret",
+    ] {
+        let home = Home::bare().with_file(".env", &format!("# keys\n{line}\n"));
+        let finished = home.run(&["serve"]);
+        let message = refused(&finished);
+        assert!(message.starts_with(".env: line 2 "), "{message}");
+        assert!(!message.contains("cret"), "{message}");
+    }
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn send(printed: &Printed, key: &str) -> Events {
     let headers: Vec<(String, String)> = printed
         .headers
         .iter()
-        .map(|header| header.replace("$PROXY_API_KEY", key))
+        .map(|header| header.replace("YOUR_KEY", key))
         .map(|header| {
             let (name, value) = header.split_once(": ").unwrap();
             (name.to_owned(), value.to_owned())

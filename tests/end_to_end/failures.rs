@@ -277,13 +277,12 @@ fn a_proxy_is_not_asked_for_what_is_on_this_machine() {
 }
 
 #[test]
-fn a_token_file_that_cannot_be_read_is_said_so() {
+fn a_folder_in_place_of_the_token_file_stops_the_start() {
     let simulator = Simulator::start().unwrap();
     let home = Home::new(&simulator).with_file("tokens.json/in the way", "");
-    let error = home.serve().chat(&question("Hi")).error(500);
-    assert_eq!(error["type"], "server_error");
-    let message = error["message"].as_str().unwrap();
-    assert!(message.contains("tokens.json"), "{message}");
+    let finished = home.run(&["serve"]);
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert!(finished.stderr.contains("TOKEN_STORE_PATH"), "{finished:?}");
 }
 
 #[test]

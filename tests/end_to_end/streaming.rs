@@ -48,10 +48,11 @@ fn the_chunks_come_in_openais_order_to_the_letter() {
             "\"id\":{},\"object\":\"chat.completion.chunk\",\"created\":{},\"model\":\"{MODEL}\"",
             first["id"], first["created"]
         );
+        let fingerprint = format!(",\"system_fingerprint\":{}", first["system_fingerprint"]);
         let chunk = |delta: &str, finish: &str| {
             format!(
                 "data: {{{head},\"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\
-                 \"finish_reason\":{finish}}}],\"usage\":null}}"
+                 \"finish_reason\":{finish}}}],\"usage\":null{fingerprint}}}"
             )
         };
         let tool_call = |nth: usize, city: &str, extra: &str| {
@@ -70,7 +71,7 @@ fn the_chunks_come_in_openais_order_to_the_letter() {
             chunk(&tool_call(3, "Paris", &signature), "null"),
             chunk(&tool_call(4, "Rome", ""), "null"),
             chunk("{}", r#""tool_calls""#),
-            format!("data: {{{head},\"choices\":[],\"usage\":{usage}}}"),
+            format!("data: {{{head},\"choices\":[],\"usage\":{usage}{fingerprint}}}"),
             "data: [DONE]".to_owned(),
         ];
         assert_eq!(events, expected);

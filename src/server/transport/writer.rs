@@ -146,8 +146,11 @@ pub(super) fn send(
             writer.write_all(&whole(status, &headers, &body, terms))?;
             writer.flush()
         }
-        Reply::Stream { headers, source } if terms.http_1_0 && terms.keep_alive => {
-            let bytes = match gather(source) {
+        Reply::Stream {
+            headers,
+            mut source,
+        } if terms.http_1_0 && terms.keep_alive => {
+            let bytes = match gather(&mut *source) {
                 Ok(body) => whole(200, &headers, &body, terms),
                 Err(Refused {
                     reply:
@@ -325,14 +328,14 @@ impl Line {
 
 /// tiny_http closes no connection that an HTTP/1.0 client asked to keep, so such a
 /// client would wait for ever for the end of an unframed stream.
-fn gather(mut source: Box<dyn Source>) -> Result<Vec<u8>, Refused> {
+fn gather(source: &mut dyn Source) -> Result<Vec<u8>, Refused> {
     let pulse = Pulse::none();
-    begin(&mut *source, &pulse)?;
+    begin(source, &pulse)?;
     let mut body = Vec::new();
     let mut events = Vec::new();
     while body.len() < MAX_GATHERED_BYTES {
         events.clear();
-        let more = fill(&mut *source, &mut events, &pulse);
+        let more = fill(source, &mut events, &pulse);
         body.extend_from_slice(&events);
         if more == More::No {
             break;
