@@ -57,9 +57,10 @@ const KEEPERS: &[(&str, &[&str])] = &[
         &["oauth/", "server/", "simulator/", "upstream/code_assist.rs"],
     ),
     ("wire::openai", &["translate/", "server/", "wire/"]),
+    ("wire::completions", &["translate/", "server/", "wire/"]),
     (
         "wire::gemini",
-        &["translate/", "upstream/", "models.rs", "wire/"],
+        &["translate/", "upstream/", "models/", "wire/"],
     ),
     ("wire::code_assist", &["upstream/", "wire/"]),
     ("wire::provisioning", &["upstream/", "wire/"]),

@@ -219,6 +219,11 @@ impl Http {
                 limit: self.limits.idle,
             },
             ureq::Error::Io(error) if is_given_up(&error) => HttpError::GaveUp(GaveUp),
+            // It may have read the request, and even answered it.
+            error if is_stale(&error) => HttpError::BrokenOff {
+                host,
+                detail: error.to_string(),
+            },
             ureq::Error::Timeout(_) => HttpError::TimedOut {
                 host,
                 what: "begin its answer",

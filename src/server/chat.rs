@@ -1,7 +1,10 @@
 //! `POST /v1/chat/completions`
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
 
 use super::Service;
 use super::body;
@@ -12,9 +15,9 @@ use crate::models;
 use crate::server::transport::exchange::Request;
 use crate::server::transport::writer::{Heartbeat, More, Refused, Reply, Source};
 use crate::translate::said::Reader;
-use crate::translate::{self, Rejection, Stamp, StreamTranslator};
+use crate::translate::{self, CompletionTranslator, Rejection, Stamp, StreamTranslator};
 use crate::upstream::{EventStream, Question, UpstreamError};
-use crate::wire::openai::{ChatCompletionChunk, ChatRequest};
+use crate::wire::openai::ChatRequest;
 
 /// Answers whole or in events, as the body's `stream` says.
 pub(super) fn create(
@@ -24,7 +27,7 @@ pub(super) fn create(
 ) -> Result<Reply, ApiError> {
     let body = request.take_body();
     let chat: ChatRequest<'_> = body::parse(&body)?;
-    let stamp = stamp(model(&chat)?)?;
+    let stamp = stamp(model(chat.model.as_deref())?)?;
     let fetched = images::fetch_all(&chat, &service.fetcher)?;
     let translated = translate::request(&chat, &stamp.model, &*service.signatures, &fetched)?;
     let question = Question::new(&stamp.model, &translated.request);
@@ -37,14 +40,12 @@ pub(super) fn create(
             .as_ref()
             .and_then(|options| options.include_usage);
         let translator = StreamTranslator::new(reader, include_usage == Some(true));
-        stream(ChatStream {
-            service: service.clone(),
-            question,
-            translator,
-            id: id.to_owned(),
-            events: None,
-            first: None,
-        })
+        stream(AnswerStream::new(
+            service,
+            id,
+            [question].into(),
+            Dialect::Chat(Box::new(translator)),
+        ))
     } else {
         whole(service, &question, reader)?
     };
@@ -54,8 +55,9 @@ pub(super) fn create(
     Ok(reply)
 }
 
-pub(super) fn model(chat: &ChatRequest<'_>) -> Result<String, Rejection> {
-    let id = models::without_prefix(chat.model.as_deref().unwrap_or_default());
+/// The bare id of the model that is asked for.
+pub(super) fn model(given: Option<&str>) -> Result<String, Rejection> {
+    let id = models::without_prefix(given.unwrap_or_default());
     if id.is_empty() {
         return Err(Rejection::missing("model"));
     }
@@ -63,7 +65,7 @@ pub(super) fn model(chat: &ChatRequest<'_>) -> Result<String, Rejection> {
 }
 
 /// The clock and the dice of an answer.
-fn stamp(model: String) -> Result<Stamp, ApiError> {
+pub(super) fn stamp(model: String) -> Result<Stamp, ApiError> {
     let mut seed = [0; 16];
     getrandom::fill(&mut seed).map_err(|_| ApiError::internal())?;
     let now = SystemTime::now()
@@ -82,7 +84,7 @@ fn whole(service: &Service, question: &Question, mut reader: Reader) -> Result<R
     Ok(super::json(200, &completion))
 }
 
-fn stream(source: ChatStream) -> Reply {
+pub(super) fn stream(source: AnswerStream) -> Reply {
     let headers = vec![
         (
             "content-type",
@@ -97,12 +99,35 @@ fn stream(source: ChatStream) -> Reply {
     }
 }
 
+/// In whose words an answer is told.
+pub(super) enum Dialect {
+    Chat(Box<StreamTranslator>),
+    Completions(CompletionTranslator),
+}
+
+impl Dialect {
+    fn is_finished(&self) -> bool {
+        match self {
+            Self::Chat(translator) => translator.is_finished(),
+            Self::Completions(translator) => translator.is_finished(),
+        }
+    }
+
+    fn total_tokens(&self) -> u64 {
+        match self {
+            Self::Chat(translator) => translator.usage().total_tokens,
+            Self::Completions(translator) => translator.usage().total_tokens,
+        }
+    }
+}
+
 /// Pulled from the client's end: a slow client slows Google. When a write finds
 /// that the client has left, this is dropped, which ends the request to Google.
-struct ChatStream {
+pub(super) struct AnswerStream {
     service: Arc<Service>,
-    question: Question,
-    translator: StreamTranslator,
+    /// Asked in turn; the first is being answered.
+    questions: VecDeque<Question>,
+    dialect: Dialect,
     /// Of the request, for the log.
     id: String,
     /// Once Google has accepted the question.
@@ -111,16 +136,35 @@ struct ChatStream {
     first: Option<(Vec<u8>, Result<More, ApiError>)>,
 }
 
-impl ChatStream {
+impl AnswerStream {
+    pub(super) fn new(
+        service: &Arc<Service>,
+        id: &str,
+        questions: VecDeque<Question>,
+        dialect: Dialect,
+    ) -> Self {
+        Self {
+            service: service.clone(),
+            questions,
+            dialect,
+            id: id.to_owned(),
+            events: None,
+            first: None,
+        }
+    }
+
     /// Waits for at least one chunk, and adds all that can be had without waiting again.
     fn pull(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> Result<More, ApiError> {
         let Self {
             service,
-            question,
-            translator,
+            questions,
+            dialect,
             events,
             ..
         } = self;
+        let Some(question) = questions.front() else {
+            return Ok(More::No);
+        };
         let fails = |error| ApiError::upstream(error, &question.model, &service.sign_in_page);
         let events = match events {
             Some(events) => events,
@@ -130,7 +174,7 @@ impl ChatStream {
             let next = if out.is_empty() {
                 match events.next_event(pulse) {
                     // Google has said everything; how its connection ends is of no matter.
-                    Err(UpstreamError::Http(_)) if translator.is_finished() => None,
+                    Err(UpstreamError::Http(_)) if dialect.is_finished() => None,
                     next => next.map_err(fails)?,
                 }
             } else {
@@ -139,15 +183,30 @@ impl ChatStream {
                     event => event,
                 }
             };
-            match next {
-                Some(event) => translator.push(event, |chunk| write_chunk(out, chunk)),
-                None => {
-                    translator.finish(|chunk| write_chunk(out, chunk))?;
-                    out.extend_from_slice(b"data: [DONE]\n\n");
-                    return Ok(More::No);
+            match (next, &mut *dialect) {
+                (Some(event), Dialect::Chat(translator)) => {
+                    translator.push(event, |chunk| write_event(out, chunk));
+                }
+                (Some(event), Dialect::Completions(translator)) => {
+                    translator.push(event, |chunk| write_event(out, chunk));
+                }
+                (None, Dialect::Chat(translator)) => {
+                    translator.finish(|chunk| write_event(out, chunk))?;
+                    break;
+                }
+                (None, Dialect::Completions(translator)) => {
+                    translator.finish(|chunk| write_event(out, chunk))?;
+                    break;
                 }
             }
         }
+        self.events = None;
+        self.questions.pop_front();
+        if self.questions.is_empty() {
+            out.extend_from_slice(b"data: [DONE]\n\n");
+            return Ok(More::No);
+        }
+        Ok(More::Yes)
     }
 
     fn refused(&self, error: ApiError) -> Refused {
@@ -160,7 +219,7 @@ impl ChatStream {
     }
 }
 
-impl Source for ChatStream {
+impl Source for AnswerStream {
     /// Until the first chunk is here an error can still have its own status.
     fn begin(&mut self, pulse: &Pulse) -> Result<(), Refused> {
         let mut chunks = Vec::new();
@@ -184,7 +243,7 @@ impl Source for ChatStream {
         match outcome {
             Ok(More::Yes) => More::Yes,
             Ok(More::No) => {
-                let tokens = self.translator.usage().total_tokens;
+                let tokens = self.dialect.total_tokens();
                 log::info!("{} stream complete, {tokens} tokens", self.id);
                 More::No
             }
@@ -207,7 +266,7 @@ impl Source for ChatStream {
     }
 }
 
-fn write_chunk(out: &mut Vec<u8>, chunk: &ChatCompletionChunk<'_>) {
+fn write_event(out: &mut Vec<u8>, chunk: &impl Serialize) {
     let start = out.len();
     out.extend_from_slice(b"data: ");
     match serde_json::to_writer(&mut *out, chunk) {

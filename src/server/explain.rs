@@ -49,7 +49,7 @@ fn chat_completion(
     fetcher: &Fetcher,
 ) -> Result<Explanation, ApiError> {
     let chat: ChatRequest<'_> = body::parse(body)?;
-    let model = chat::model(&chat)?;
+    let model = chat::model(chat.model.as_deref())?;
     let fetched = images::fetch_all(&chat, fetcher)?;
     let translated = translate::request(&chat, &model, &NoSignatures, &fetched)?;
     let question = Question::new(&model, &translated.request);

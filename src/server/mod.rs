@@ -12,6 +12,7 @@ mod auth;
 mod body;
 mod browser;
 mod chat;
+mod completions;
 mod content_encoding;
 mod cors;
 mod error;
@@ -119,6 +120,7 @@ impl Service {
         content_encoding::undo(request, MAX_BODY_BYTES)?;
         match route {
             Route::ChatCompletions => chat::create(self, request, id),
+            Route::Completions => completions::create(self, request, id),
             Route::Models => Ok(models::list(self)),
             Route::Model(id) => models::retrieve(self, id),
             Route::Health => Ok(json(200, &Health { status: "ok" })),

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::error::ApiError;
 use super::{Service, json};
-use crate::models::{self, MODELS};
+use crate::models::{self, Abilities, MODELS, Modality, Thinking};
 use crate::server::transport::writer::Reply;
 use crate::upstream::OfferedModel;
-use crate::wire::openai::{Model, ModelList};
+use crate::wire::openai::{Architecture, Model, ModelList, Pricing, TopProvider};
 
 /// How long Google's list is believed.
 const FRESH: Duration = Duration::from_secs(600);
@@ -92,13 +92,10 @@ pub(super) fn retrieve(service: &Service, id: &str) -> Result<Reply, ApiError> {
 fn joined(offered: &[OfferedModel]) -> Vec<Model> {
     let ours = MODELS.iter().map(|row| {
         let google = offered.iter().find(|model| model.id == row.id);
-        let input_limit = google
-            .and_then(|model| model.input_limit)
-            .unwrap_or(row.input_limit);
-        let output_limit = u64::from(row.output_limit);
+        let input_limit = google.and_then(|model| model.input_limit);
         Model {
             successor: row.successor,
-            ..model(row.id, row.name, row.created, input_limit, output_limit)
+            ..model(row.id, row.name, row.created, input_limit, None)
         }
     });
     let others = offered
@@ -106,14 +103,26 @@ fn joined(offered: &[OfferedModel]) -> Vec<Model> {
         .filter(|model| models::find(&model.id).is_none())
         .map(|google| {
             let name = google.name.as_deref().unwrap_or(&google.id);
-            let input_limit = google.input_limit.unwrap_or(USUAL_INPUT_LIMIT);
-            let output_limit = google.output_limit.unwrap_or(USUAL_OUTPUT_LIMIT);
-            model(&google.id, name, 0, input_limit, output_limit)
+            model(&google.id, name, 0, google.input_limit, google.output_limit)
         });
     ours.chain(others).collect()
 }
 
-fn model(id: &str, name: &str, created: u64, input_limit: u64, output_limit: u64) -> Model {
+/// The limits are Google's own, where it told them.
+fn model(
+    id: &str,
+    name: &str,
+    created: u64,
+    input_limit: Option<u64>,
+    output_limit: Option<u64>,
+) -> Model {
+    let abilities = models::abilities(id);
+    let input_limit = input_limit
+        .or(abilities.input_limit)
+        .unwrap_or(USUAL_INPUT_LIMIT);
+    let output_limit = output_limit
+        .or(abilities.output_limit.map(u64::from))
+        .unwrap_or(USUAL_OUTPUT_LIMIT);
     Model {
         id: id.to_owned(),
         object: "model",
@@ -123,9 +132,63 @@ fn model(id: &str, name: &str, created: u64, input_limit: u64, output_limit: u64
         context_length: input_limit,
         context_window: input_limit,
         max_model_len: input_limit,
+        max_context_length: input_limit,
+        max_input_tokens: input_limit,
         max_output_tokens: output_limit,
+        max_completion_tokens: output_limit,
+        architecture: architecture(&abilities),
+        supported_parameters: supported_parameters(&abilities),
+        top_provider: TopProvider {
+            context_length: input_limit,
+            max_completion_tokens: output_limit,
+            is_moderated: false,
+        },
+        // What it costs depends on the account; nothing is charged here.
+        pricing: Pricing {
+            prompt: "0",
+            completion: "0",
+        },
         successor: None,
     }
+}
+
+fn architecture(abilities: &Abilities) -> Architecture {
+    let names =
+        |modalities: &[Modality]| modalities.iter().copied().map(name_of).collect::<Vec<_>>();
+    let (inputs, outputs) = (names(abilities.inputs), names(abilities.outputs));
+    Architecture {
+        modality: format!("{}->{}", inputs.join("+"), outputs.join("+")),
+        input_modalities: inputs,
+        output_modalities: outputs,
+    }
+}
+
+fn name_of(modality: Modality) -> &'static str {
+    match modality {
+        Modality::Text => "text",
+        Modality::Image => "image",
+        Modality::Audio => "audio",
+        Modality::Video => "video",
+        Modality::File => "file",
+    }
+}
+
+/// OpenRouter's words; clients offer what they find here.
+fn supported_parameters(abilities: &Abilities) -> Vec<&'static str> {
+    let groups: [(bool, &[&str]); 5] = [
+        (abilities.tools, &["tools", "tool_choice"]),
+        (abilities.json, &["response_format", "structured_outputs"]),
+        (
+            abilities.thinking != Thinking::Unknown,
+            &["reasoning", "include_reasoning"],
+        ),
+        (abilities.sampling, &["temperature", "top_p", "top_k"]),
+        (true, &["max_tokens", "stop", "seed"]),
+    ];
+    let supported = groups.into_iter().filter(|(has, _)| *has);
+    supported
+        .flat_map(|(_, words)| words.iter().copied())
+        .collect()
 }
 
 #[cfg(test)]

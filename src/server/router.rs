@@ -24,6 +24,7 @@ const UNSUPPORTED: [&str; 12] = [
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route {
     ChatCompletions,
+    Completions,
     Models,
     Model(String),
     Health,
@@ -66,6 +67,7 @@ impl Route {
             .unwrap_or(&path);
         match api_path {
             "/chat/completions" => return Self::ChatCompletions,
+            "/completions" => return Self::Completions,
             "/models" => return Self::Models,
             _ => {}
         }
@@ -88,7 +90,7 @@ impl Route {
     /// For the `Allow` header.
     pub(super) fn methods(&self) -> &'static str {
         match self {
-            Self::ChatCompletions | Self::AuthLogout => "POST",
+            Self::ChatCompletions | Self::Completions | Self::AuthLogout => "POST",
             // These change something, which HEAD must not.
             Self::AuthLogin | Self::AuthCallback => "GET",
             Self::Unsupported | Self::Unknown => "",

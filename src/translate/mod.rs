@@ -8,6 +8,7 @@
 //! sequence, which `response` gathers and `stream` passes on.
 
 mod citations;
+mod completions;
 mod fence;
 mod fetched;
 mod form;
@@ -27,6 +28,7 @@ mod thinking;
 mod tools;
 mod usage;
 
+pub use completions::{Chats, CompletionTranslator};
 pub use fetched::{Fetched, Remote, remote_media};
 pub use form::Form;
 pub use notes::{Note, Notes};

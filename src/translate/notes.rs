@@ -30,6 +30,11 @@ impl Notes {
         self.0.push(Note { field, reason });
     }
 
+    /// Adds those of another part of the request.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Note> {
         self.0.iter()
     }

@@ -225,7 +225,7 @@ fn response_modalities(
     if !wants("image") {
         return Ok(Vec::new());
     }
-    if abilities.makes_images {
+    if abilities.makes_images() {
         return Ok(if wants("text") {
             vec!["TEXT", "IMAGE"]
         } else {

@@ -9,6 +9,7 @@ pub mod onboarding;
 pub mod preview;
 mod question;
 pub mod refusal;
+mod retry;
 mod verdict;
 
 pub use code_assist::CodeAssist;
@@ -45,20 +46,21 @@ pub enum Upstream {
 }
 
 impl Upstream {
-    /// Asks for a whole answer. `pulse` is asked meanwhile whether anyone waits for it.
+    /// Asks for a whole answer; again, if that may help soon. `pulse` is asked
+    /// meanwhile whether anyone waits for it.
     pub fn generate(&self, question: &Question, pulse: &Pulse) -> Result<Answer, UpstreamError> {
-        match self {
+        retry::asking(pulse, || match self {
             Self::CodeAssist(service) => service.generate(question, pulse),
             Self::GeminiApi(service) => service.generate(question, pulse),
-        }
+        })
     }
 
     /// Asks for an answer in events; returns when Google has accepted the request.
     pub fn stream(&self, question: &Question, pulse: &Pulse) -> Result<EventStream, UpstreamError> {
-        match self {
+        retry::asking(pulse, || match self {
             Self::CodeAssist(service) => service.stream(question, pulse),
             Self::GeminiApi(service) => service.stream(question, pulse),
-        }
+        })
     }
 
     /// The models that Google offers to this account or key.

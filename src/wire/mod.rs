@@ -5,6 +5,7 @@
 //! parsed from where the bytes allow it.
 
 pub mod code_assist;
+pub mod completions;
 pub mod gemini;
 pub mod google_oauth;
 pub mod openai;

@@ -15,7 +15,6 @@ use crate::proxy::{MODEL, Road, by_both_roads, generations, question};
 fn a_short_limit_says_when_to_come_back() {
     by_both_roads(|_, simulator, proxy| {
         for (delay, seconds, milliseconds, words) in [
-            ("0.5s", "1", "500", "Please try again in 1s."),
             ("7s", "7", "7000", "Please try again in 7s."),
             ("41.2s", "42", "41200", "Please try again in 42s."),
             ("60s", "60", "60000", "Please try again in 1m0s."),
@@ -39,13 +38,35 @@ fn a_short_limit_says_when_to_come_back() {
                 assert!(message.ends_with(words), "{name}: {message}");
             }
         }
-        for name in ["minute_quota", "no_details"] {
-            simulator.script(json!([{"error": name}])).unwrap();
+        // Of how long it takes Google says nothing: that is tried out, thrice in all.
+        for (name, times) in [("minute_quota", 1), ("no_details", 3)] {
+            simulator
+                .script(json!([{"error": name, "times": times}]))
+                .unwrap();
             let answer = proxy.chat(&question("Hi"));
             assert_eq!(answer.error(429)["code"], "rate_limit_exceeded", "{name}");
             let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
             assert!((1..=60).contains(&seconds), "{name}");
         }
+    });
+}
+
+#[test]
+fn what_passes_soon_is_asked_again_by_the_proxy() {
+    by_both_roads(|_, simulator, proxy| {
+        for failure in [
+            json!({"error": "rate_limit", "delay": "0.3s"}),
+            json!({"error": "internal", "times": 2}),
+            json!({"error": "overloaded"}),
+        ] {
+            simulator.script(json!([failure])).unwrap();
+            proxy.chat(&question("Hi")).success();
+        }
+        let asked = simulator.requests();
+        let asked = asked
+            .iter()
+            .filter(|request| request.path.contains("enerateContent"));
+        assert_eq!(asked.count(), 2 + 3 + 2, "each once more than it failed");
     });
 }
 
@@ -289,7 +310,7 @@ fn a_folder_in_place_of_the_token_file_stops_the_start() {
 fn after_every_failure_the_proxy_goes_on() {
     by_both_roads(|_, simulator, proxy| {
         for failure in [
-            json!({"error": "internal"}),
+            json!({"error": "internal", "times": 3}),
             json!({"text": "x", "then": "reset"}),
             json!({"html": true}),
         ] {

@@ -8,7 +8,7 @@
 //!   Google is asked for them), `streaming` (answers in events), `tools` (calls
 //!   out, results back), `thought_signatures` (what must come back with them)
 //! - beside the chat: `surface` (models, health, keys, paths), `web_pages` (whose
-//!   may ask)
+//!   may ask), `completions` (the way of old)
 //! - who we are to Google: `browser_login`, `terminal_login`, `tokens` (renewal,
 //!   once for everyone), `provisioning` (which project, or why none)
 //! - what goes wrong: `bad_requests` (by the client), `failures` (at Google's, or
@@ -28,6 +28,7 @@ mod streaming;
 mod thought_signatures;
 mod tools;
 
+mod completions;
 mod surface;
 mod web_pages;
 

@@ -58,6 +58,49 @@ fn the_list_holds_our_models_and_those_of_the_original_design() {
 }
 
 #[test]
+fn a_model_says_what_it_can_do_in_every_dialect_of_model_lists() {
+    by_both_roads(|_, _, proxy| {
+        let expected = json!({
+            "id": MODEL, "object": "model", "created": 1_779_148_800, "owned_by": "google",
+            "name": "Gemini 3.5 Flash",
+            "context_length": 1_048_576, "context_window": 1_048_576,
+            "max_model_len": 1_048_576, "max_context_length": 1_048_576,
+            "max_input_tokens": 1_048_576,
+            "max_output_tokens": 65_535, "max_completion_tokens": 65_535,
+            "architecture": {
+                "modality": "text+image+audio+video+file->text",
+                "input_modalities": ["text", "image", "audio", "video", "file"],
+                "output_modalities": ["text"],
+            },
+            "supported_parameters": ["tools", "tool_choice", "response_format",
+                "structured_outputs", "reasoning", "include_reasoning", "temperature", "top_p",
+                "top_k", "max_tokens", "stop", "seed"],
+            "top_provider": {"context_length": 1_048_576, "max_completion_tokens": 65_535,
+                "is_moderated": false},
+            "pricing": {"prompt": "0", "completion": "0"},
+        });
+        let model = proxy.get(&format!("/v1/models/{MODEL}")).success();
+        assert_eq!(model, expected);
+        let list = proxy.get("/v1/models").success();
+        for model in list["data"].as_array().unwrap() {
+            for number in ["context_length", "max_completion_tokens"] {
+                assert!(model[number].is_u64(), "{model}");
+                assert_eq!(model["top_provider"][number], model[number]);
+            }
+            assert!(model["pricing"]["prompt"].is_string(), "{model}");
+            assert_eq!(
+                model["supported_parameters"]
+                    .as_array()
+                    .unwrap()
+                    .last()
+                    .unwrap(),
+                "seed"
+            );
+        }
+    });
+}
+
+#[test]
 fn what_google_offers_beyond_them_is_listed_too() {
     let simulator = Simulator::start().unwrap();
     // Three pages.

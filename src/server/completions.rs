@@ -1,0 +1,76 @@
+//! `POST /v1/completions`, the way of old: each prompt is a question of its own.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::Service;
+use super::body;
+use super::chat::{self, AnswerStream, Dialect};
+use super::error::ApiError;
+use crate::http::Pulse;
+use crate::server::transport::exchange::Request;
+use crate::server::transport::writer::Reply;
+use crate::translate::said::Reader;
+use crate::translate::{self, Chats, CompletionTranslator, Fetched, Translated};
+use crate::upstream::Question;
+use crate::wire::completions::CompletionRequest;
+
+/// Answers whole or in events, as the body's `stream` says.
+pub(super) fn create(
+    service: &Arc<Service>,
+    request: &mut Request,
+    id: &str,
+) -> Result<Reply, ApiError> {
+    let body = request.take_body();
+    let given: CompletionRequest<'_> = body::parse(&body)?;
+    let stamp = chat::stamp(chat::model(given.model.as_deref())?)?;
+    let streams = given.stream == Some(true);
+    let options = given.stream_options.as_ref();
+    let include_usage = options.and_then(|options| options.include_usage) == Some(true);
+    let mut chats = Chats::new(given, &stamp.model)?;
+    let mut notes = chats.notes.clone();
+    let (mut questions, mut answers) = (VecDeque::new(), Vec::new());
+    let nothing = Fetched::default();
+    while let Some(chat) = chats.next_chat() {
+        let translated = translate::request(chat, &stamp.model, &*service.signatures, &nothing)?;
+        let Translated {
+            request,
+            form,
+            notes: more,
+        } = translated;
+        let question = Question::new(&stamp.model, &request);
+        questions.push_back(question.map_err(|_| ApiError::internal())?);
+        // The same for every prompt, and named once.
+        notes.extend(more);
+        let reader = Reader::new(stamp.clone(), form, service.signatures.clone());
+        answers.push(chats.answer(reader));
+    }
+    let translator = CompletionTranslator::new(&stamp, answers, streams && include_usage);
+    let mut reply = if streams {
+        let dialect = Dialect::Completions(translator);
+        chat::stream(AnswerStream::new(service, id, questions, dialect))
+    } else {
+        whole(service, &questions, translator)?
+    };
+    if let Some(fields) = notes.header_value() {
+        reply.add_header("x-gemini-proxy-ignored", fields);
+    }
+    Ok(reply)
+}
+
+fn whole(
+    service: &Service,
+    questions: &VecDeque<Question>,
+    mut translator: CompletionTranslator,
+) -> Result<Reply, ApiError> {
+    let mut choices = Vec::new();
+    for question in questions {
+        let fails = |error| ApiError::upstream(error, &question.model, &service.sign_in_page);
+        let answer = service
+            .upstream
+            .generate(question, &Pulse::none())
+            .map_err(fails)?;
+        translator.read_whole(answer.read().map_err(fails)?, &mut choices)?;
+    }
+    Ok(super::json(200, &translator.completion(choices)))
+}
