@@ -6,7 +6,7 @@ use serde_ignored::Path;
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::{body, chat, images};
+use super::{asking, body, images};
 use crate::config::Config;
 use crate::http::Fetcher;
 use crate::translate::{self, NoSignatures, Note};
@@ -49,7 +49,7 @@ fn chat_completion(
     fetcher: &Fetcher,
 ) -> Result<Explanation, ApiError> {
     let chat: ChatRequest<'_> = body::parse(body)?;
-    let model = chat::model(chat.model.as_deref())?;
+    let model = asking::model(chat.model.as_deref())?;
     let fetched = images::fetch_all(&chat, fetcher)?;
     let translated = translate::request(&chat, &model, &NoSignatures, &fetched)?;
     let question = Question::new(&model, &translated.request);
