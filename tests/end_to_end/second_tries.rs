@@ -9,7 +9,7 @@ use crate::proxy::{Road, by_both_roads, generations, question};
 
 /// How often Google was asked for an answer, and what it was asked last.
 fn asked(road: Road, simulator: &Simulator) -> (usize, Value) {
-    (generations(simulator).len(), road.asked(road, simulator))
+    (generations(simulator).len(), road.asked(simulator))
 }
 
 fn with_tool(streams: bool) -> Value {
