@@ -29,6 +29,14 @@ def test_01_an_answer_has_text(world, llm):
     assert llm.chat(ASK).message.content == "In London."
 
 
+def test_01_the_legacy_endpoint_that_is_its_default_answers(world):
+    llm = OpenAILike(model=MODEL, api_base=world.base_url, api_key="any", max_retries=0)
+    world.google.say({"text": "In London.", "words": True, "times": 2})
+    assert llm.complete("Where is Ada?").text == "In London."
+    *_, last = llm.stream_complete("Where is Ada?")
+    assert last.text == "In London."
+
+
 def test_03_a_stream_keeps_its_text_intact(world, llm):
     world.google.say({"text": "In London, 👩‍👩‍👧 and 東京.", "words": True, "write_size": 1})
     *_, last = llm.stream_chat(ASK)
