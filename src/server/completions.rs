@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Service;
+use super::answer_stream::{self, AnswerStream, Dialect};
+use super::asking;
 use super::body;
-use super::chat::{self, AnswerStream, Dialect};
 use super::error::ApiError;
 use crate::http::Pulse;
 use crate::server::transport::exchange::Request;
@@ -23,7 +24,7 @@ pub(super) fn create(
 ) -> Result<Reply, ApiError> {
     let body = request.take_body();
     let given: CompletionRequest<'_> = body::parse(&body)?;
-    let stamp = chat::stamp(chat::model(given.model.as_deref())?)?;
+    let stamp = asking::stamp(asking::model(given.model.as_deref())?)?;
     let streams = given.stream == Some(true);
     let options = given.stream_options.as_ref();
     let include_usage = options.and_then(|options| options.include_usage) == Some(true);
@@ -48,7 +49,7 @@ pub(super) fn create(
     let translator = CompletionTranslator::new(&stamp, answers, streams && include_usage);
     let mut reply = if streams {
         let dialect = Dialect::Completions(translator);
-        chat::stream(AnswerStream::new(service, id, questions, dialect))
+        answer_stream::reply(AnswerStream::new(service, id, questions, dialect))
     } else {
         whole(service, &questions, translator)?
     };

@@ -8,7 +8,7 @@ use serde_ignored::Path;
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::{body, chat, images};
+use super::{asking, body, images};
 use crate::config::Config;
 use crate::http::Fetcher;
 use crate::translate::{self, Chats, Fetched, NoSignatures, Notes};
@@ -68,7 +68,7 @@ fn chat_completion(
     fetcher: &Fetcher,
 ) -> Result<Explanation, ApiError> {
     let chat: ChatRequest<'_> = body::parse(body)?;
-    let model = chat::model(chat.model.as_deref())?;
+    let model = asking::model(chat.model.as_deref())?;
     let fetched = images::fetch_all(&chat, fetcher)?;
     let mut explanation = explained(&chat, &model, &fetched, config)?;
     let text = without_nulls(body);
@@ -78,7 +78,7 @@ fn chat_completion(
 
 fn completion(body: &[u8], config: &Config) -> Result<Explanation, ApiError> {
     let given: CompletionRequest<'_> = body::parse(body)?;
-    let model = chat::model(given.model.as_deref())?;
+    let model = asking::model(given.model.as_deref())?;
     let mut chats = Chats::new(given, &model)?;
     let mut notes = in_words(&chats.notes);
     let Some(first) = chats.next_chat() else {

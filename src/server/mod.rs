@@ -8,6 +8,8 @@
 pub mod transport;
 
 mod access;
+mod answer_stream;
+mod asking;
 mod auth;
 mod body;
 mod browser;

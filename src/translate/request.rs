@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Fetched, Form, Notes, Rejection, Signatures, messages, schema, thinking, tools};
+use super::{
+    Fetched, Form, Notes, Rejection, Signatures, messages, plain_schema, schema, thinking, tools,
+};
 use crate::models::{self, Abilities, Generation};
 use crate::wire::gemini::{GenerateContentRequest, GenerationConfig, Part, Tool};
 use crate::wire::openai;
@@ -118,6 +120,25 @@ pub fn request<'a>(
         },
         notes,
     })
+}
+
+/// Writes every schema of a request as plainly as can be; false if it has none.
+pub fn make_schemas_plain(request: &mut GenerateContentRequest<'_>) -> bool {
+    let mut changed = false;
+    for tool in &mut request.tools {
+        if let Tool::FunctionDeclarations(declarations) = tool {
+            for declaration in declarations {
+                let schema = &mut declaration.parameters_json_schema;
+                *schema = plain_schema::plain(schema);
+                changed = true;
+            }
+        }
+    }
+    if let Some(schema) = &mut request.generation_config.response_json_schema {
+        *schema = plain_schema::plain(schema);
+        changed = true;
+    }
+    changed
 }
 
 /// Google's own options: the ones that the SDK merged into the top level, then

@@ -29,6 +29,18 @@ pub enum Recalled {
     Unknown,
 }
 
+/// Trusts no signature, remembered or carried.
+#[derive(Debug)]
+pub struct Distrust;
+
+impl Signatures for Distrust {
+    fn recall(&self, _: &CallRecord<'_>) -> Recalled {
+        Recalled::Foreign
+    }
+
+    fn remember(&self, _: &CallRecord<'_>, _: &str) {}
+}
+
 /// What a signature belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct CallRecord<'a> {

@@ -325,6 +325,18 @@ pub struct ChatCompletion<'a> {
     pub service_tier: Option<&'static str>,
 }
 
+impl ChatCompletion<'_> {
+    /// Whether it has nothing in it, and no reason for that.
+    pub fn is_empty(&self) -> bool {
+        self.choices.iter().all(|choice| {
+            let message = &choice.message;
+            choice.finish_reason == FinishReason::Stop
+                && message.content.as_deref().unwrap_or_default().is_empty()
+                && message.images.is_empty()
+        })
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub struct Choice {
     pub index: u32,

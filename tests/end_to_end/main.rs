@@ -11,6 +11,7 @@
 //!   may ask), `completions` (the way of old)
 //! - who we are to Google: `browser_login`, `terminal_login`, `tokens` (renewal,
 //!   once for everyone), `provisioning` (which project, or why none)
+//! - what is tried twice: `second_tries`
 //! - what goes wrong: `error_table` (the contract, row by row), `bad_requests` (by
 //!   the client), `failures` (at Google's, or on the way there), `broken_streams`
 //!   (amid an answer)
@@ -26,6 +27,7 @@ mod running;
 
 mod chat;
 mod requests;
+mod second_tries;
 mod streaming;
 mod thought_signatures;
 mod tools;

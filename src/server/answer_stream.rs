@@ -1,0 +1,286 @@
+//! A streamed answer, in whichever dialect: asks Google, turns events into
+//! chunks, and says honestly how it ended.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Service;
+use super::asking::Asking;
+use super::error::ApiError;
+use crate::http::Pulse;
+use crate::server::transport::writer::{Heartbeat, More, Refused, Reply, Source};
+use crate::translate::{CompletionTranslator, StreamTranslator, Unfinished};
+use crate::upstream::{EventStream, Question, UpstreamError};
+
+/// A stream's head, and its source.
+pub(super) fn reply(source: AnswerStream) -> Reply {
+    let headers = vec![
+        (
+            "content-type",
+            "text/event-stream; charset=utf-8".to_owned(),
+        ),
+        ("cache-control", "no-cache".to_owned()),
+        ("x-accel-buffering", "no".to_owned()),
+    ];
+    Reply::Stream {
+        headers,
+        source: Box::new(source),
+    }
+}
+
+/// In whose words an answer is told.
+pub(super) enum Dialect {
+    Chat {
+        translator: Box<StreamTranslator>,
+        asking: Asking,
+        include_usage: bool,
+    },
+    Completions(CompletionTranslator),
+}
+
+impl Dialect {
+    /// Whether Google has said why it stopped.
+    fn is_finished(&self) -> bool {
+        match self {
+            Self::Chat { translator, .. } => translator.is_finished(),
+            Self::Completions(translator) => translator.is_finished(),
+        }
+    }
+
+    fn total_tokens(&self) -> u64 {
+        match self {
+            Self::Chat { translator, .. } => translator.usage().total_tokens,
+            Self::Completions(translator) => translator.usage().total_tokens,
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Unfinished> {
+        match self {
+            Self::Chat { translator, .. } => translator.finish(|chunk| write_event(out, chunk)),
+            Self::Completions(translator) => translator.finish(|chunk| write_event(out, chunk)),
+        }
+    }
+
+    /// Google refused the question: another one, if that may help.
+    fn reconsider(&mut self, error: &UpstreamError) -> Option<Question> {
+        match self {
+            Self::Chat { asking, .. } => asking.reconsider(error),
+            Self::Completions(_) => None,
+        }
+    }
+
+    fn accepted(&mut self) {
+        if let Self::Chat { asking, .. } = self {
+            asking.forget_body();
+        }
+    }
+
+    /// The answer is over, and the client has got nothing of it: begins anew, once.
+    fn begins_anew(&mut self) -> bool {
+        let Self::Chat {
+            translator,
+            asking,
+            include_usage,
+        } = self
+        else {
+            return false;
+        };
+        let is_in_vain = translator.is_finished() && translator.is_silent();
+        if !is_in_vain || !asking.allows_another_try() {
+            return false;
+        }
+        **translator = StreamTranslator::new(asking.reader(), *include_usage);
+        true
+    }
+}
+
+/// Pulled from the client's end: a slow client slows Google. When a write finds
+/// that the client has left, this is dropped, which ends the request to Google.
+pub(super) struct AnswerStream {
+    service: Arc<Service>,
+    /// Asked in turn; the first is being answered.
+    questions: VecDeque<Question>,
+    dialect: Dialect,
+    /// Of the request, for the log.
+    id: String,
+    /// Once Google has accepted the question.
+    events: Option<EventStream>,
+    /// What was pulled before the answer began.
+    first: Option<(Vec<u8>, Result<More, ApiError>)>,
+}
+
+/// How far the answer has been pulled.
+#[derive(Debug, PartialEq, Eq)]
+enum Pulled {
+    SomethingAtHand,
+    All,
+}
+
+impl AnswerStream {
+    pub(super) fn new(
+        service: &Arc<Service>,
+        id: &str,
+        questions: VecDeque<Question>,
+        dialect: Dialect,
+    ) -> Self {
+        Self {
+            service: service.clone(),
+            questions,
+            dialect,
+            id: id.to_owned(),
+            events: None,
+            first: None,
+        }
+    }
+
+    /// Waits for at least one chunk, and adds all that can be had without waiting again.
+    fn pull(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> Result<More, ApiError> {
+        loop {
+            if self.questions.is_empty() {
+                return Ok(More::No);
+            }
+            if self.events.is_none() {
+                self.events = Some(self.ask(pulse)?);
+            }
+            if self.pull_events(out, pulse)? == Pulled::SomethingAtHand {
+                return Ok(More::Yes);
+            }
+            self.events = None;
+            if self.dialect.begins_anew() {
+                log::info!("{} the answer is empty: asking Google once more", self.id);
+                continue;
+            }
+            self.dialect.finish(out)?;
+            self.questions.pop_front();
+            if self.questions.is_empty() {
+                out.extend_from_slice(b"data: [DONE]\n\n");
+                return Ok(More::No);
+            }
+            return Ok(More::Yes);
+        }
+    }
+
+    /// Asks until Google accepts the question, in one form or another.
+    fn ask(&mut self, pulse: &Pulse) -> Result<EventStream, ApiError> {
+        loop {
+            let question = &self.questions[0];
+            match self.service.upstream.stream(question, pulse) {
+                Ok(events) => {
+                    self.dialect.accepted();
+                    return Ok(events);
+                }
+                Err(error) => match self.dialect.reconsider(&error) {
+                    Some(other) => self.questions[0] = other,
+                    None => return Err(self.failed(error)),
+                },
+            }
+        }
+    }
+
+    fn pull_events(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> Result<Pulled, ApiError> {
+        let Some(events) = &mut self.events else {
+            return Ok(Pulled::All);
+        };
+        let outcome = loop {
+            let next = if out.is_empty() {
+                events.next_event(pulse)
+            } else {
+                match events.event_at_hand() {
+                    Ok(None) => return Ok(Pulled::SomethingAtHand),
+                    next => next,
+                }
+            };
+            match next {
+                Ok(Some(event)) => match &mut self.dialect {
+                    Dialect::Chat { translator, .. } => {
+                        translator.push(event, |chunk| write_event(out, chunk));
+                    }
+                    Dialect::Completions(translator) => {
+                        translator.push(event, |chunk| write_event(out, chunk));
+                    }
+                },
+                Ok(None) => break Ok(Pulled::All),
+                // Google has said everything; how its connection ends is of no matter.
+                Err(UpstreamError::Http(_)) if self.dialect.is_finished() => break Ok(Pulled::All),
+                Err(error) => break Err(error),
+            }
+        };
+        outcome.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: UpstreamError) -> ApiError {
+        let model = self
+            .questions
+            .front()
+            .map_or("", |question| &question.model);
+        ApiError::upstream(error, model, &self.service.sign_in_page)
+    }
+
+    fn refused(&self, error: ApiError) -> Refused {
+        log::info!("{} {}", self.id, error.for_log());
+        let mut event = Vec::new();
+        error.write_event(&mut event);
+        let mut reply = error.into_reply();
+        reply.add_header("x-request-id", self.id.clone());
+        Refused { reply, event }
+    }
+}
+
+impl Source for AnswerStream {
+    /// Until the first chunk is here an error can still have its own status.
+    fn begin(&mut self, pulse: &Pulse) -> Result<(), Refused> {
+        let mut chunks = Vec::new();
+        match self.pull(&mut chunks, pulse) {
+            Err(error) if chunks.is_empty() => Err(self.refused(error)),
+            outcome => {
+                self.first = Some((chunks, outcome));
+                Ok(())
+            }
+        }
+    }
+
+    fn fill(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> More {
+        let outcome = match self.first.take() {
+            Some((chunks, outcome)) => {
+                out.extend_from_slice(&chunks);
+                outcome
+            }
+            None => self.pull(out, pulse),
+        };
+        match outcome {
+            Ok(More::Yes) => More::Yes,
+            Ok(More::No) => {
+                let tokens = self.dialect.total_tokens();
+                log::info!("{} stream complete, {tokens} tokens", self.id);
+                More::No
+            }
+            Err(error) => {
+                log::warn!("{} stream broke off: {}", self.id, error.for_log());
+                error.write_event(out);
+                More::No
+            }
+        }
+    }
+
+    fn heartbeat(&self) -> Heartbeat {
+        // A comment: anything else would be taken for a chunk by some clients.
+        Box::new(|out| out.extend_from_slice(b": keep-alive\n\n"))
+    }
+
+    fn broken(&self) -> Refused {
+        log::error!("{} panicked; the line before this says where", self.id);
+        self.refused(ApiError::internal())
+    }
+}
+
+fn write_event(out: &mut Vec<u8>, chunk: &impl Serialize) {
+    let start = out.len();
+    out.extend_from_slice(b"data: ");
+    match serde_json::to_writer(&mut *out, chunk) {
+        Ok(()) => out.extend_from_slice(b"\n\n"),
+        // Strings and numbers can always be written.
+        Err(_) => out.truncate(start),
+    }
+}

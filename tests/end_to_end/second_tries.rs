@@ -1,0 +1,115 @@
+//! What the proxy asks Google once more, in other words or in the same, before
+//! the client has got anything.
+
+use serde_json::{Value, json};
+
+use gemini_proxy::simulator::Simulator;
+
+use crate::proxy::{Road, by_both_roads, generations, question};
+
+/// How often Google was asked for an answer, and what it was asked last.
+fn asked(road: Road, simulator: &Simulator) -> (usize, Value) {
+    (generations(simulator).len(), road.asked(road, simulator))
+}
+
+fn with_tool(streams: bool) -> Value {
+    let mut request = question("Weather?");
+    request["stream"] = streams.into();
+    request["tools"] = json!([{"type": "function", "function": {"name": "f", "parameters": {
+        "type": "object", "properties": {"size": {"type": "integer", "minimum": 1}}}}}]);
+    request
+}
+
+#[test]
+fn a_refusal_over_a_schema_is_answered_with_plainer_schemas() {
+    for name in ["schema_too_complex", "schema_too_deep", "invalid_argument"] {
+        for streams in [false, true] {
+            by_both_roads(|road, simulator, proxy| {
+                let script = json!([{"error": name}, {"text": "Fine."}]);
+                simulator.script(script).unwrap();
+                let answer = proxy.chat(&with_tool(streams));
+                assert_eq!(answer.status, 200, "{name}");
+                let (count, last) = asked(road, simulator);
+                assert_eq!(count, 2, "{name}");
+                let declaration = &last["tools"][0]["functionDeclarations"][0];
+                let size = &declaration["parametersJsonSchema"]["properties"]["size"];
+                assert_eq!(
+                    *size,
+                    json!({"type": "integer", "description": "minimum: 1."})
+                );
+            });
+        }
+    }
+}
+
+#[test]
+fn a_refusal_over_signatures_is_answered_with_the_documented_stand_in() {
+    by_both_roads(|road, simulator, proxy| {
+        let calls = json!([{"calls": [{"name": "f", "args": {}}]}]);
+        simulator.script(calls).unwrap();
+        let mut request = with_tool(false);
+        let message = proxy.chat(&request).success()["choices"][0]["message"].clone();
+        let id = message["tool_calls"][0]["id"].clone();
+        let messages = request["messages"].as_array_mut().unwrap();
+        messages.push(message);
+        messages.push(json!({"role": "tool", "tool_call_id": id, "content": "sun"}));
+        let script = json!([{"error": "corrupted_thought_signature"}, {"text": "Sun."}]);
+        simulator.script(script).unwrap();
+        proxy.chat(&request).success();
+        let (count, last) = asked(road, simulator);
+        assert_eq!(count, 3);
+        let call = &last["contents"][1]["parts"][0];
+        assert_eq!(call["thoughtSignature"], "skip_thought_signature_validator");
+    });
+}
+
+#[test]
+fn what_google_refuses_twice_is_not_asked_a_third_time() {
+    by_both_roads(|road, simulator, proxy| {
+        let script = json!([{"error": "schema_too_complex", "times": 2}]);
+        simulator.script(script).unwrap();
+        proxy.chat(&with_tool(false)).error(400);
+        assert_eq!(asked(road, simulator).0, 2);
+        // Without schemas there is nothing to say otherwise.
+        let script = json!([{"error": "invalid_argument"}]);
+        simulator.script(script).unwrap();
+        proxy.chat(&question("Hi")).error(400);
+        assert_eq!(asked(road, simulator).0, 3);
+    });
+}
+
+#[test]
+fn an_empty_answer_is_asked_for_once_more() {
+    for empty in [
+        json!({"candidates": [{"finishReason": "STOP"}]}),
+        json!({"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "f("}]}),
+    ] {
+        for streams in [false, true] {
+            by_both_roads(|road, simulator, proxy| {
+                let script = json!([{"responses": [empty]}, {"text": "Here."}]);
+                simulator.script(script).unwrap();
+                let answer = proxy.chat(&with_tool(streams));
+                assert_eq!(answer.status, 200);
+                assert!(answer.text().contains("Here."));
+                assert_eq!(asked(road, simulator).0, 2);
+            });
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_is_empty_twice_is_told_as_it_is() {
+    by_both_roads(|road, simulator, proxy| {
+        let nothing =
+            json!({"responses": [{"candidates": [{"finishReason": "STOP"}]}], "times": 2});
+        simulator.script(json!([nothing])).unwrap();
+        let answer = proxy.chat(&question("Hi")).success();
+        assert_eq!(answer["choices"][0]["message"]["content"], "");
+        let malformed = json!({"responses": [{"candidates": [
+            {"finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "f("}]}], "times": 2});
+        simulator.script(json!([malformed])).unwrap();
+        let error = proxy.chat(&question("Hi")).error(502);
+        assert_eq!(error["code"], "upstream_invalid_response");
+        assert_eq!(asked(road, simulator).0, 4);
+    });
+}
