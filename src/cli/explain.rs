@@ -35,7 +35,7 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
 fn given() -> Result<Vec<u8>, CliError> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        eprintln!("Type or paste the body of a chat completion request, then Ctrl-D.");
+        eprintln!("Type or paste the body of a request for a completion, then Ctrl-D.");
     }
     let limit = MAX_BODY_BYTES;
     let mut body = Vec::new();

@@ -2,6 +2,8 @@
 //! It is the very code that serves, and fetches images by address as that does;
 //! only the thought signatures that a running server remembers are missing.
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_ignored::Path;
 use serde_json::Value;
 
@@ -9,9 +11,10 @@ use super::error::ApiError;
 use super::{asking, body, images};
 use crate::config::Config;
 use crate::http::Fetcher;
-use crate::translate::{self, NoSignatures, Note};
+use crate::translate::{self, Chats, Fetched, NoSignatures, Notes};
 use crate::upstream::Question;
 use crate::upstream::preview::Preview;
+use crate::wire::completions::CompletionRequest;
 use crate::wire::openai::ChatRequest;
 use crate::wire::pretty::pretty;
 
@@ -35,12 +38,28 @@ pub struct Refused {
     envelope: String,
 }
 
-/// Explains the body of a request to `/v1/chat/completions`.
+/// Explains the body of a request to `/v1/chat/completions`, or of one to
+/// `/v1/completions`, which has a `prompt` in place of `messages`.
 pub fn explain(body: &[u8], config: &Config, fetcher: &Fetcher) -> Result<Explanation, Refused> {
-    chat_completion(body, config, fetcher).map_err(|error| Refused {
+    let explained = if is_completion(body) {
+        completion(body, config)
+    } else {
+        chat_completion(body, config, fetcher)
+    };
+    explained.map_err(|error| Refused {
         status: error.status,
         envelope: pretty(&String::from_utf8_lossy(&error.envelope())),
     })
+}
+
+fn is_completion(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Shape {
+        messages: Option<IgnoredAny>,
+        prompt: Option<IgnoredAny>,
+    }
+    serde_json::from_slice(body)
+        .is_ok_and(|shape: Shape| shape.messages.is_none() && shape.prompt.is_some())
 }
 
 fn chat_completion(
@@ -51,37 +70,78 @@ fn chat_completion(
     let chat: ChatRequest<'_> = body::parse(body)?;
     let model = asking::model(chat.model.as_deref())?;
     let fetched = images::fetch_all(&chat, fetcher)?;
-    let translated = translate::request(&chat, &model, &NoSignatures, &fetched)?;
-    let question = Question::new(&model, &translated.request);
-    let streams = chat.stream == Some(true);
-    let preview = question.and_then(|question| Preview::new(config, &question, streams));
-    let preview = preview.map_err(|_| ApiError::internal())?;
-    let in_words = |note: &Note| format!("{}: {}", note.field, note.reason);
-    let noted = translated.notes.iter().map(in_words);
-    let unread = unread(body).into_iter();
-    let unread =
-        unread.map(|field| format!("{field}: left out: nothing of Gemini's answers to it"));
+    let mut explanation = explained(&chat, &model, &fetched, config)?;
+    let text = without_nulls(body);
+    explanation.notes.extend(unread::<ChatRequest<'_>>(&text));
+    Ok(explanation)
+}
+
+fn completion(body: &[u8], config: &Config) -> Result<Explanation, ApiError> {
+    let given: CompletionRequest<'_> = body::parse(body)?;
+    let model = asking::model(given.model.as_deref())?;
+    let mut chats = Chats::new(given, &model)?;
+    let mut notes = in_words(&chats.notes);
+    let Some(first) = chats.next_chat() else {
+        return Err(ApiError::internal());
+    };
+    let mut explanation = explained(first, &model, &Fetched::default(), config)?;
+    notes.append(&mut explanation.notes);
+    if chats.next_chat().is_some() {
+        notes.push("prompt: each is asked by itself; this is the first".to_owned());
+    }
+    notes.extend(unread::<CompletionRequest<'_>>(&without_nulls(body)));
     Ok(Explanation {
-        url: preview.url,
-        request: pretty(&String::from_utf8_lossy(&preview.body)),
-        notes: noted.chain(unread).collect(),
+        notes,
+        ..explanation
     })
 }
 
-/// The fields that nobody reads, at any depth. `null` means absent.
-fn unread(body: &[u8]) -> Vec<String> {
+fn explained(
+    chat: &ChatRequest<'_>,
+    model: &str,
+    fetched: &Fetched,
+    config: &Config,
+) -> Result<Explanation, ApiError> {
+    let translated = translate::request(chat, model, &NoSignatures, fetched)?;
+    let question = Question::new(model, &translated.request);
+    let streams = chat.stream == Some(true);
+    let preview = question.and_then(|question| Preview::new(config, &question, streams));
+    let preview = preview.map_err(|_| ApiError::internal())?;
+    Ok(Explanation {
+        url: preview.url,
+        request: pretty(&String::from_utf8_lossy(&preview.body)),
+        notes: in_words(&translated.notes),
+    })
+}
+
+fn in_words(notes: &Notes) -> Vec<String> {
+    let notes = notes.iter();
+    notes
+        .map(|note| format!("{}: {}", note.field, note.reason))
+        .collect()
+}
+
+/// The fields that nobody reads who reads a `T`, at any depth.
+fn unread<'t, T: Deserialize<'t>>(text: &'t str) -> Vec<String> {
     let mut unread = Vec::new();
-    let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
-        return unread;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let take = |path: Path<'_>| {
+        let field = dotted(&path);
+        unread.push(format!(
+            "{field}: left out: nothing of Gemini's answers to it"
+        ));
     };
-    drop_nulls(&mut value);
-    let text = value.to_string();
-    let mut deserializer = serde_json::Deserializer::from_str(&text);
-    let parsed: Result<ChatRequest<'_>, _> =
-        serde_ignored::deserialize(&mut deserializer, |path| unread.push(dotted(&path)));
+    let parsed: Result<T, _> = serde_ignored::deserialize(&mut deserializer, take);
     // It was parsed before; should this way fail, the fields up to there are known.
     drop(parsed);
     unread
+}
+
+/// `null` means absent.
+fn without_nulls(body: &[u8]) -> String {
+    let mut value: Value = serde_json::from_slice(body).unwrap_or_default();
+    drop_nulls(&mut value);
+    value.to_string()
 }
 
 fn drop_nulls(value: &mut Value) {
@@ -127,6 +187,9 @@ mod tests {
             "messages[0].content[1].cache_control",
             "messages[1].tool_calls[0].index",
         ];
-        assert_eq!(unread(body), expected);
+        let text = without_nulls(body);
+        let unread = unread::<ChatRequest<'_>>(&text);
+        let fields: Vec<_> = unread.iter().map(|note| note.split(':').next()).collect();
+        assert_eq!(fields, expected.map(Some));
     }
 }

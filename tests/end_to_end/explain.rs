@@ -93,3 +93,15 @@ fn a_request_that_is_refused_is_explained_as_the_client_would_see_it() {
     }
     assert!(simulator.requests().is_empty());
 }
+
+#[test]
+fn a_completion_of_old_is_explained_by_its_first_prompt() {
+    let request = json!({"model": "gemini-2.5-flash", "prompt": ["one", "two"], "logprobs": 3,
+        "user": "somebody"});
+    let explained = explain(&Home::bare(), &[], &request.to_string());
+    assert_eq!(explained.code, Some(0));
+    assert!(explained.stdout.contains("\"text\": \"one\""));
+    for note in ["logprobs: ", "prompt: each is asked by itself", "user: "] {
+        assert!(explained.stderr.contains(note), "{}", explained.stderr);
+    }
+}

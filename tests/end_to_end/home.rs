@@ -118,6 +118,19 @@ impl Home {
         Running::start(command, Arc::clone(&self.folder))
     }
 
+    /// `serve`, allowed this many open files: with fewer it answers fewer at once.
+    pub(crate) fn serve_with_descriptors(&self, limit: u32) -> Proxy {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", "ulimit -n \"$1\" && exec \"$0\" serve"])
+            .arg(env!("CARGO_BIN_EXE_gemini-proxy"))
+            .arg(limit.to_string())
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(&self.variables);
+        Proxy::of(Running::start(command, Arc::clone(&self.folder)))
+    }
+
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
         let mut running = self.start(arguments);

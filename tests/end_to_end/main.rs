@@ -12,10 +12,12 @@
 //! - who we are to Google: `browser_login`, `terminal_login`, `tokens` (renewal,
 //!   once for everyone), `provisioning` (which project, or why none)
 //! - what is tried twice: `second_tries`
-//! - what goes wrong: `bad_requests` (by the client), `failures` (at Google's, or
-//!   on the way there), `broken_streams` (amid an answer)
+//! - what goes wrong: `error_table` (the contract, row by row), `bad_requests` (by
+//!   the client), `failures` (at Google's, or on the way there), `broken_streams`
+//!   (amid an answer)
 //! - the program itself: `cli` (arguments and settings), `demo` (the newcomer's
-//!   first command), `explain` (a request, without Google), `secrets` (what never reaches the log)
+//!   first command), `explain` (a request, without Google), `secrets` (what never
+//!   reaches the log)
 #![allow(clippy::unwrap_used)]
 
 mod client;
@@ -41,6 +43,7 @@ mod tokens;
 
 mod bad_requests;
 mod broken_streams;
+mod error_table;
 mod failures;
 
 mod cli;
