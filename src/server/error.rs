@@ -293,6 +293,10 @@ impl ApiError {
                 " Preview models may have to be enabled; with a Code Assist licence, by an \
                  administrator who sets the release channel to Preview.",
             ),
+            None if models::find(model).is_some() => message.push_str(
+                " Google has such a model, but not for this account or not on this road: \
+                 try another of GET /v1/models.",
+            ),
             None => message.push_str(" GET /v1/models lists what is known."),
         }
         message.push_str(&format!(" (Google: {said})"));

@@ -81,8 +81,10 @@ pub(super) fn retrieve(service: &Service, id: &str) -> Result<Reply, ApiError> {
     match known.into_iter().find(|model| model.id == id) {
         Some(model) => Ok(json(200, &model)),
         None => {
-            let message =
-                format!("The model `{id}` does not exist or you do not have access to it.");
+            let message = format!(
+                "The model `{id}` does not exist or you do not have access to it. \
+                 GET /v1/models lists what is known."
+            );
             Err(ApiError::invalid(404, "model_not_found", message).param("model"))
         }
     }

@@ -52,6 +52,7 @@ const TEXT: &[&str] = &[
     "batchGenerateContent",
 ];
 const ALL_LEVELS: &[&str] = &["MINIMAL", "LOW", "MEDIUM", "HIGH"];
+const NO_MINIMAL: &[&str] = &["LOW", "MEDIUM", "HIGH"];
 
 /// A text model with the usual limits, on both doors under one id.
 const fn text(
@@ -85,7 +86,37 @@ const fn preview(id: &'static str, display_name: &'static str, levels: &'static 
     }
 }
 
-static MODELS: [Model; 12] = [
+static MODELS: [Model; 17] = [
+    text(
+        "gemini-4-argon",
+        "Gemini 4 Argon",
+        Generation::Gemini3,
+        Thinking::Level(NO_MINIMAL),
+    ),
+    text(
+        "gemini-3.8-flash",
+        "Gemini 3.8 Flash",
+        Generation::Gemini3,
+        Thinking::Level(NO_MINIMAL),
+    ),
+    text(
+        "gemini-3.7-flash",
+        "Gemini 3.7 Flash",
+        Generation::Gemini3,
+        Thinking::Level(NO_MINIMAL),
+    ),
+    text(
+        "gemini-3.6-flash",
+        "Gemini 3.6 Flash",
+        Generation::Gemini3,
+        Thinking::Level(ALL_LEVELS),
+    ),
+    text(
+        "gemini-3.5-flash-lite",
+        "Gemini 3.5 Flash-Lite",
+        Generation::Gemini3,
+        Thinking::Level(ALL_LEVELS),
+    ),
     text(
         "gemini-2.5-pro",
         "Gemini 2.5 Pro",
@@ -121,7 +152,7 @@ static MODELS: [Model; 12] = [
     preview(
         "gemini-3.1-pro-preview",
         "Gemini 3.1 Pro Preview",
-        &["LOW", "MEDIUM", "HIGH"],
+        NO_MINIMAL,
     ),
     preview(
         "gemini-3-flash-preview",
@@ -150,7 +181,7 @@ static MODELS: [Model; 12] = [
         ..preview(
             "gemini-3.1-pro-preview-customtools",
             "Gemini 3.1 Pro Preview Custom Tools",
-            &["LOW", "MEDIUM", "HIGH"],
+            NO_MINIMAL,
         )
     },
     Model {

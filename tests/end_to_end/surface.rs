@@ -101,10 +101,24 @@ fn a_model_says_what_it_can_do_in_every_dialect_of_model_lists() {
 }
 
 #[test]
+fn every_model_of_the_list_without_a_successor_answers() {
+    by_both_roads(|_, _, proxy| {
+        let list = proxy.get("/v1/models").success();
+        for model in list["data"].as_array().unwrap() {
+            if model.get("successor").is_none_or(Value::is_null) {
+                let mut request = question("Hi");
+                request["model"] = model["id"].clone();
+                proxy.chat(&request).success();
+            }
+        }
+    });
+}
+
+#[test]
 fn what_google_offers_beyond_them_is_listed_too() {
     let simulator = Simulator::start().unwrap();
     // Three pages.
-    simulator.set_state(json!({"models_page_size": 4})).unwrap();
+    simulator.set_state(json!({"models_page_size": 6})).unwrap();
     let proxy = Road::GeminiApi.home(&simulator).serve();
     let list = ids(&proxy.get("/v1/models").success());
     assert!(list.contains(&"gemma-4-31b-it".to_owned()));
