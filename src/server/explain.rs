@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use super::{asking, body, images};
-use crate::config::Config;
+use crate::config::{Config, UpstreamKind};
 use crate::http::Fetcher;
+use crate::models;
 use crate::translate::{self, Chats, Fetched, NoSignatures, Notes};
 use crate::upstream::Question;
 use crate::upstream::preview::Preview;
@@ -72,7 +73,7 @@ fn chat_completion(
     let fetched = images::fetch_all(&chat, fetcher)?;
     let mut explanation = explained(&chat, &model, &fetched, config)?;
     let text = without_nulls(body);
-    explanation.notes.extend(unread::<ChatRequest<'_>>(&text));
+    add_unread::<ChatRequest<'_>>(&text, &mut explanation.notes);
     Ok(explanation)
 }
 
@@ -89,7 +90,7 @@ fn completion(body: &[u8], config: &Config) -> Result<Explanation, ApiError> {
     if chats.next_chat().is_some() {
         notes.push("prompt: each is asked by itself; this is the first".to_owned());
     }
-    notes.extend(unread::<CompletionRequest<'_>>(&without_nulls(body)));
+    add_unread::<CompletionRequest<'_>>(&without_nulls(body), &mut notes);
     Ok(Explanation {
         notes,
         ..explanation
@@ -107,11 +108,27 @@ fn explained(
     let streams = chat.stream == Some(true);
     let preview = question.and_then(|question| Preview::new(config, &question, streams));
     let preview = preview.map_err(|_| ApiError::internal())?;
+    let mut notes = in_words(&translated.notes);
+    notes.extend(about_model(model, config.upstream));
     Ok(Explanation {
         url: preview.url,
         request: pretty(&String::from_utf8_lossy(&preview.body)),
-        notes: in_words(&translated.notes),
+        notes,
     })
+}
+
+/// Why another name is sent, and what Google will say to this one.
+fn about_model(model: &str, upstream: UpstreamKind) -> Option<String> {
+    let sent = models::code_assist_id(model);
+    if upstream == UpstreamKind::CodeAssist && sent != model {
+        return Some(format!(
+            "model: sent as {sent}, Code Assist's own name for {model}"
+        ));
+    }
+    let successor = models::successor(model)?;
+    Some(format!(
+        "model: Google retires {model} or has done so; {successor} takes its place"
+    ))
 }
 
 fn in_words(notes: &Notes) -> Vec<String> {
@@ -121,20 +138,21 @@ fn in_words(notes: &Notes) -> Vec<String> {
         .collect()
 }
 
-/// The fields that nobody reads who reads a `T`, at any depth.
-fn unread<'t, T: Deserialize<'t>>(text: &'t str) -> Vec<String> {
-    let mut unread = Vec::new();
+/// Adds the fields that nobody reads who reads a `T`, at any depth. Those of which
+/// only the presence is read have their note already.
+fn add_unread<'t, T: Deserialize<'t>>(text: &'t str, notes: &mut Vec<String>) {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let take = |path: Path<'_>| {
-        let field = dotted(&path);
-        unread.push(format!(
-            "{field}: left out: nothing of Gemini's answers to it"
-        ));
+        let field = format!("{}: ", dotted(&path));
+        if !notes.iter().any(|note| note.starts_with(&field)) {
+            notes.push(format!(
+                "{field}left out: nothing of Gemini's answers to it"
+            ));
+        }
     };
     let parsed: Result<T, _> = serde_ignored::deserialize(&mut deserializer, take);
     // It was parsed before; should this way fail, the fields up to there are known.
     drop(parsed);
-    unread
 }
 
 /// `null` means absent.
@@ -188,8 +206,17 @@ mod tests {
             "messages[1].tool_calls[0].index",
         ];
         let text = without_nulls(body);
-        let unread = unread::<ChatRequest<'_>>(&text);
-        let fields: Vec<_> = unread.iter().map(|note| note.split(':').next()).collect();
+        let mut notes = Vec::new();
+        add_unread::<ChatRequest<'_>>(&text, &mut notes);
+        let fields: Vec<_> = notes.iter().map(|note| note.split(':').next()).collect();
         assert_eq!(fields, expected.map(Some));
+    }
+
+    #[test]
+    fn a_field_has_one_note() {
+        let text = r#"{"messages": [], "logit_bias": {"1": 2}}"#;
+        let mut notes = vec!["logit_bias: left out: Gemini has no equal".to_owned()];
+        add_unread::<ChatRequest<'_>>(text, &mut notes);
+        assert_eq!(notes.len(), 1, "{notes:?}");
     }
 }

@@ -45,7 +45,11 @@ fn it_shows_the_very_request_that_google_gets() {
             let address = explained.stderr.starts_with("POST http://127.0.0.1:");
             assert!(address, "{}", explained.stderr);
             assert!(explained.stderr.contains(method), "{}", explained.stderr);
-            assert!(explained.stderr.contains("Every field has the effect"));
+            let said = match road {
+                Road::CodeAssist => "model: sent as gemini-3-flash, Code Assist's own name for",
+                Road::GeminiApi => "Every field has the effect",
+            };
+            assert!(explained.stderr.contains(said), "{}", explained.stderr);
         }
     });
 }
