@@ -248,8 +248,18 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
             revoke: self.address("GOOGLE_REVOKE_URL", google.revoke)?,
             userinfo: self.address("GOOGLE_USERINFO_URL", google.userinfo)?,
             code_assist: self.address("CODE_ASSIST_ENDPOINT", google.code_assist)?,
-            gemini_api: self.address("GEMINI_API_ENDPOINT", google.gemini_api)?,
+            gemini_api: self.gemini_api(google.gemini_api)?,
         })
+    }
+
+    /// The version is the program's part of the address, though many add it.
+    fn gemini_api(&self, default: String) -> Result<String, BadSetting> {
+        let name = "GEMINI_API_ENDPOINT";
+        let address = self.address(name, default)?;
+        match address.strip_suffix("/v1beta") {
+            Some(base) => Err(BadSetting::new(name, format!("leave out /v1beta: {base}"))),
+            None => Ok(address),
+        }
     }
 
     fn address(&self, name: &str, default: String) -> Result<String, BadSetting> {
@@ -267,7 +277,10 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
             Ok(url) if is_base(&url) => Ok(address.trim_end_matches('/').to_owned()),
             _ => Err(BadSetting::new(
                 name,
-                format!("'{address}' is not an http(s) address without ? and #"),
+                format!(
+                    "'{address}' is no base address; expected http://host or https://host, \
+                     perhaps with a port and a path"
+                ),
             )),
         }
     }
@@ -438,6 +451,16 @@ mod tests {
     fn an_address_may_have_space_around_it() {
         let config = with(&[("CODE_ASSIST_ENDPOINT", " https://example.com/ ")]).unwrap();
         assert_eq!(config.endpoints.code_assist, "https://example.com");
+    }
+
+    #[test]
+    fn the_version_is_no_part_of_a_base_address() {
+        let problem = with(&[("GEMINI_API_ENDPOINT", "https://example.com/x/v1beta/")]);
+        let problem = problem.unwrap_err().to_string();
+        assert!(
+            problem.ends_with("leave out /v1beta: https://example.com/x"),
+            "{problem}"
+        );
     }
 
     #[test]

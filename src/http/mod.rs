@@ -162,7 +162,7 @@ impl Http {
             }
             (outcome, is_new) = connecting(send);
         }
-        let host = host_of(request.url);
+        let host = peer_of(request.url);
         match outcome {
             Ok(raw) => Ok(Response {
                 raw,
@@ -395,6 +395,8 @@ fn hint(detail: &str) -> &'static str {
          certificate is not valid yet or any more, check this machine's clock"
     } else if detail.contains("407") {
         "; the proxy in HTTPS_PROXY wants a user and a password: http://user:password@host:port"
+    } else if detail.contains("refused") || detail.contains("lookup") {
+        "; check this machine's network, and HTTPS_PROXY if one is needed"
     } else {
         ""
     }
@@ -409,6 +411,15 @@ fn decoded(text: &str) -> String {
 fn is_stale(error: &ureq::Error) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     matches!(error, ureq::Error::Io(io) if matches!(io.kind(), UnexpectedEof | ConnectionReset | BrokenPipe))
+}
+
+/// For messages: the host, and the port if the address has one.
+fn peer_of(url: &str) -> String {
+    let host = host_of(url);
+    match url.parse::<Uri>().ok().and_then(|uri| uri.port_u16()) {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    }
 }
 
 fn host_of(url: &str) -> String {

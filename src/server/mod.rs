@@ -133,7 +133,11 @@ impl Service {
             Route::AuthLogout => auth::logout(self, request),
             Route::Unsupported => Err(unsupported(request)),
             Route::Unknown => {
-                let message = format!("Unknown request URL: {} {}.", request.method, request.path);
+                let message = format!(
+                    "Unknown request URL: {} {}. What there is: POST /v1/chat/completions, \
+                     POST /v1/completions, GET /v1/models.",
+                    request.method, request.path
+                );
                 Err(ApiError::invalid(404, "unknown_url", message))
             }
         }
