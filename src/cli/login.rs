@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cli::args::{Import, LoginOptions};
-use crate::cli::{CliError, serve};
-use crate::config::Config;
+use crate::cli::{CliError, serve, whole_path};
+use crate::config::{Config, UpstreamKind};
 use crate::oauth::import;
 use crate::oauth::pasted::{Pasted, parse_pasted};
 use crate::oauth::sign_in::{PASTE_REDIRECT_URI, SignInError, Started};
@@ -44,7 +44,26 @@ pub(super) fn run(config: &Config, options: &LoginOptions) -> Result<(), CliErro
         "Signed in as {who}, in the project {}.",
         signed_in.project
     )?;
-    Ok(())
+    say_what_else_to_know(config, &signed_in)
+}
+
+fn say_what_else_to_know(config: &Config, signed_in: &SignedIn) -> Result<(), CliError> {
+    let wanted = config.project.as_deref();
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != signed_in.project) {
+        say(&format!(
+            "GOOGLE_CLOUD_PROJECT is {wanted}, but Google assigns this account {}.",
+            signed_in.project
+        ))?;
+    }
+    let tokens = whole_path(&config.token_store);
+    say(&format!("The tokens are in {}.", tokens.display()))?;
+    say(match config.upstream {
+        UpstreamKind::GeminiApi => {
+            "GEMINI_API_KEY is set and goes before the account: unset it, or set \
+             PROXY_UPSTREAM=code-assist."
+        }
+        UpstreamKind::CodeAssist => "Next: `gemini-proxy serve`.",
+    })
 }
 
 fn file(import: &Import) -> std::path::PathBuf {

@@ -13,7 +13,7 @@ mod simulator;
 mod status;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::args::Command;
 use crate::cli::settings::BadSetting;
@@ -70,6 +70,11 @@ pub enum CliError {
     /// The command said why already.
     #[error("")]
     Silent,
+}
+
+/// So that it can be told which folder is meant.
+fn whole_path(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn advice(error: &AccountError) -> &'static str {

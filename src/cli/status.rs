@@ -2,19 +2,21 @@
 
 use std::io::Write;
 
-use crate::cli::{CliError, serve};
+use crate::cli::{CliError, serve, whole_path};
 use crate::config::{Config, UpstreamKind};
 use crate::upstream::account::AccountError;
 
 /// Exits with 0 if requests can be answered, as far as can be told without asking Google.
 pub(super) fn run(config: &Config) -> Result<(), CliError> {
-    let status = serve::account(config)?.status();
     let mut out = std::io::stdout();
-    let field = |value: Option<String>| value.unwrap_or("-".into());
-    match config.upstream {
-        UpstreamKind::GeminiApi => writeln!(out, "upstream: Gemini API, with GEMINI_API_KEY")?,
-        UpstreamKind::CodeAssist => writeln!(out, "upstream: Code Assist, with a Google account")?,
+    if config.upstream == UpstreamKind::GeminiApi {
+        writeln!(out, "upstream: Gemini API, with GEMINI_API_KEY")?;
+        writeln!(out, "signed in: not needed")?;
+        return Ok(());
     }
+    writeln!(out, "upstream: Code Assist, with a Google account")?;
+    let status = serve::account(config)?.status();
+    let field = |value: Option<String>| value.unwrap_or("-".into());
     writeln!(
         out,
         "signed in: {}",
@@ -25,12 +27,9 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
         writeln!(out, "project: {}", field(status.project))?;
         writeln!(out, "tier: {}", field(status.tier))?;
     }
-    writeln!(out, "tokens: {}", config.token_store.display())?;
+    writeln!(out, "tokens: {}", whole_path(&config.token_store).display())?;
     if let Some(problem) = &status.problem {
         writeln!(out, "problem: {problem}")?;
-    }
-    if config.upstream == UpstreamKind::GeminiApi {
-        return Ok(());
     }
     let needs_sign_in = |problem: AccountError| problem.needs_sign_in();
     if !status.signed_in || status.problem.is_some_and(needs_sign_in) {

@@ -276,10 +276,8 @@ fn status_says_who_is_signed_in_and_whether_all_is_well() {
     let finished = home.run(&["status"]);
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stdout.contains("signed in: no\n"), "{finished:?}");
-    assert!(
-        finished.stdout.contains("tokens: ./tokens.json\n"),
-        "{finished:?}"
-    );
+    let tokens = format!("tokens: {}\n", home.path("tokens.json").display());
+    assert!(finished.stdout.contains(&tokens), "{finished:?}");
 
     let home = home.signed_in(&simulator);
     home.serve().chat(&question("Hi")).success();
@@ -335,4 +333,31 @@ fn logout_forgets_even_if_google_cannot_be_told() {
     let where_to = "https://myaccount.google.com/permissions";
     assert!(finished.stdout.contains(where_to), "{finished:?}");
     assert!(!home.path("tokens.json").exists());
+}
+
+#[test]
+fn a_login_says_what_will_not_be_as_the_settings_ask() {
+    let simulator = Simulator::start().unwrap();
+    let settings = [
+        (
+            "GOOGLE_CLOUD_PROJECT",
+            "mine",
+            "GOOGLE_CLOUD_PROJECT is mine, but",
+        ),
+        (
+            "GEMINI_API_KEY",
+            "k",
+            "GEMINI_API_KEY is set and goes before the account",
+        ),
+    ];
+    for (name, value, said) in settings {
+        let home = Home::new(&simulator).env(name, value);
+        let mut login = Login::start(&home, &[]);
+        open(&login.consented());
+        assert!(login.running.end().success());
+        let told = login.running.stderr.text();
+        assert!(told.contains(said), "{told}");
+        let tokens = home.path("tokens.json");
+        assert!(told.contains(&*tokens.to_string_lossy()), "{told}");
+    }
 }
