@@ -4,7 +4,7 @@
 use gemini_proxy::simulator::Recorded;
 use serde_json::{Value, json};
 
-use crate::client::{chunks, error_in, text_of};
+use crate::client::{Client, chunks, error_in, text_of};
 use crate::proxy::{by_both_roads, question};
 use crate::streaming::{event, last_event};
 
@@ -29,7 +29,7 @@ fn broken(events: &[String]) -> Value {
 }
 
 #[test]
-fn a_last_event_without_its_blank_line_is_still_delivered() {
+fn lesson_08_a_last_event_without_its_blank_line_is_still_delivered() {
     by_both_roads(|_, simulator, proxy| {
         let item = json!({
             "responses": [event("Hello"), last_event(" world")],
@@ -43,7 +43,7 @@ fn a_last_event_without_its_blank_line_is_still_delivered() {
 }
 
 #[test]
-fn a_stream_cut_short_ends_in_an_error_not_in_done() {
+fn lesson_08_a_stream_cut_short_ends_in_an_error_not_in_done() {
     by_both_roads(|_, simulator, proxy| {
         for cut in [
             json!({"then": "truncate"}),
@@ -145,7 +145,7 @@ fn an_error_amid_the_stream_is_its_last_event() {
 }
 
 #[test]
-fn a_client_who_leaves_ends_the_request_to_google() {
+fn lesson_14_a_client_who_leaves_ends_the_request_to_google() {
     by_both_roads(|_, simulator, proxy| {
         let mut responses = Vec::new();
         for _ in 0..2000 {
@@ -160,5 +160,25 @@ fn a_client_who_leaves_ends_the_request_to_google() {
         let left = |request: &Recorded| request.client_left;
         let requests = simulator.wait_until(|requests| requests.iter().any(left));
         assert!(requests.iter().any(left), "Google still sends");
+    });
+}
+
+#[test]
+fn lesson_14_a_client_who_leaves_before_the_first_byte_ends_the_request_to_google() {
+    by_both_roads(|_, simulator, proxy| {
+        simulator
+            .script(json!([{"text": "Too late", "hold": "never"}]))
+            .unwrap();
+        let mut request = question("Think");
+        request["stream"] = json!(true);
+        let mut client = Client::connect(&proxy.host);
+        let body = request.to_string();
+        client.send("POST", "/v1/chat/completions", &[], body.as_bytes());
+        let asks = |request: &Recorded| request.path.contains("enerateContent");
+        simulator.wait_until(|requests| requests.iter().any(asks));
+        drop(client);
+        let left = |request: &Recorded| request.client_left;
+        let requests = simulator.wait_until(|requests| requests.iter().any(left));
+        assert!(requests.iter().any(left), "Google still thinks");
     });
 }
