@@ -380,14 +380,19 @@ fn lesson_25_eleven_megabytes_reach_google_whole() {
 #[test]
 fn lesson_34_a_used_up_quota_says_which_and_when_it_comes_back() {
     by_both_roads(|_, simulator, proxy| {
-        simulator
-            .script(json!([{"error": "quota_exhausted"}]))
-            .unwrap();
-        let error = proxy.chat(&question("Hi")).error(429);
-        let message = error["message"].as_str().unwrap();
-        assert!(
-            message.contains("quota will reset after 13h19m"),
-            "{message}"
-        );
+        for (name, words) in [
+            ("quota_exhausted", "It resets in 13h19m"),
+            (
+                "daily_quota",
+                "(quota: GenerateRequestsPerDayPerProjectPerModel-FreeTier)",
+            ),
+        ] {
+            simulator
+                .script(json!([{"error": name, "delay": "1s"}]))
+                .unwrap();
+            let error = proxy.chat(&question("Hi")).error(429);
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(words), "{message}");
+        }
     });
 }
