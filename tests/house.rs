@@ -11,7 +11,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("wire", &["secret"]),
     ("models", &["wire"]),
     ("translate", &["models", "wire"]),
-    ("http", &["config"]),
+    ("http", &["config", "secret"]),
     ("oauth", &["config", "http", "secret", "wire"]),
     (
         "upstream",
@@ -204,4 +204,37 @@ fn the_rules_can_see_a_breach() {
     );
     assert!(names("let agent = ureq::agent();", "ureq"));
     assert!(!names("log(\"ureq\")", "ureq") && !names("use tureq;", "ureq"));
+}
+
+/// Of a table of `Cargo.toml`, the lines that are not comments.
+fn entries<'a>(manifest: &'a str, table: &str) -> Vec<&'a str> {
+    let heading = format!("[{table}]\n");
+    let (_, rest) = manifest.split_once(&heading).expect("there is the table");
+    let end = rest.find("\n[").unwrap_or(rest.len());
+    let lines = rest[..end].lines();
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect()
+}
+
+/// Who adds a library says what for, and raises the number here on purpose.
+#[test]
+fn lesson_23_dependencies_are_few_and_locked_and_say_what_they_are_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(root.join(name)).expect("it can be read");
+    let manifest = read("Cargo.toml");
+    let dependencies = entries(&manifest, "dependencies");
+    assert!(dependencies.len() <= 26, "{}", dependencies.len());
+    for line in dependencies {
+        // The reasons of `ureq` fill the lines above it.
+        let says_why = line.contains(" # ") || line.starts_with("ureq ");
+        assert!(says_why && !line.contains("git ="), "{line}");
+    }
+    let lock = read("Cargo.lock");
+    let foreign = lock.split("[[package]]").skip(1);
+    for package in foreign.filter(|package| !package.contains("name = \"gemini-proxy\"")) {
+        let source = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
+        let is_locked = package.contains(source) && package.contains("checksum = \"");
+        assert!(is_locked, "{package}");
+    }
 }

@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn without_any_setting_it_listens_on_loopback_and_asks_code_assist() {
+    fn lesson_21_without_any_setting_it_listens_on_loopback_and_asks_code_assist() {
         let config = with(&[]).unwrap();
         assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 3000));
         assert_eq!(config.upstream, UpstreamKind::CodeAssist);

@@ -3,6 +3,8 @@
 //! folder that names `ureq`.
 
 mod fetch;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 pub use fetch::{FetchError, FetchLimits, Fetcher, Lookup, Reach};

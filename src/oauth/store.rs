@@ -399,7 +399,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn it_is_replaced_whole_and_nothing_is_left_beside_it() {
+    fn lesson_17_it_is_replaced_whole_and_nothing_is_left_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = store_in(&folder);
         let before = store.save_identified(&credentials()).unwrap();

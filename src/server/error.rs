@@ -215,7 +215,8 @@ impl ApiError {
             }
             Verdict::RateLimited { retry_after } => {
                 let wait = retry_after.unwrap_or(Duration::from_secs(5));
-                let message = format!("{said} Please try again in {}.", in_words(wait));
+                let quota = quota_named(error);
+                let message = format!("{said}{quota} Please try again in {}.", in_words(wait));
                 Self::new(429, "requests", "rate_limit_exceeded", message).retry_after(wait)
             }
             Verdict::QuotaExhausted { resets_after } => {
@@ -223,7 +224,9 @@ impl ApiError {
                     Some(wait) => format!(" It resets in {}.", in_words(wait)),
                     None => String::new(),
                 };
-                let message = format!("Google's quota for this account is used up: {said}{reset}");
+                let quota = quota_named(error);
+                let message =
+                    format!("Google's quota for this account is used up: {said}{quota}{reset}");
                 Self::new(429, "insufficient_quota", "insufficient_quota", message).never_retry()
             }
             Verdict::AtCapacity { retry_after } => {
@@ -354,6 +357,22 @@ impl From<HttpError> for ApiError {
             HttpError::GaveUp(_) => (502, "upstream_error"),
         };
         Self::server(status, code, format!("{error}."))
+    }
+}
+
+/// Google has many quotas, and its sentence does not say which is meant.
+fn quota_named(error: &GoogleError) -> String {
+    let unsaid = |id: &&String| !error.message.contains(id.as_str());
+    let ids: Vec<&str> = error
+        .quota_ids
+        .iter()
+        .filter(unsaid)
+        .map(String::as_str)
+        .collect();
+    if ids.is_empty() {
+        String::new()
+    } else {
+        format!(" (quota: {})", ids.join(", "))
     }
 }
 

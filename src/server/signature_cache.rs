@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn another_accounts_signatures_are_foreign() {
+    fn lesson_03_another_accounts_signatures_are_foreign() {
         let cache = SignatureCache::new();
         cache.remember(&record("a", "{}", "m"), "sig");
         cache.change_account();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_by_bytes_and_by_count() {
+    fn lesson_24_memory_is_bounded_by_bytes_and_by_count() {
         let cache = SignatureCache::new();
         let large = "x".repeat(MAX_BYTES / 4);
         for id in ["a", "b", "c", "d", "e"] {

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_base64_is_not_copied() {
+    fn lesson_25_plain_base64_is_not_copied() {
         let part = inline("data:image/png;base64,AAAA", "p").unwrap();
         assert!(matches!(
             part.inline_data.unwrap().data,

@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_lost_as_a_rule_is_kept_in_words() {
+    fn lesson_02_what_is_lost_as_a_rule_is_kept_in_words() {
         let schema = json!({
             "type": "object", "additionalProperties": false,
             "properties": {

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn properties_named_like_keywords_are_kept() {
+    fn lesson_02_properties_named_like_keywords_are_kept() {
         let schema = json!({"type": "object", "properties": {
             "default": {"type": "string", "examples": ["a"]},
             "strict": {"const": 1}, "x-y": true, "$comment": {"type": "null"}, "gone": false

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn usage_adds_up_however_google_counts() {
+    fn lesson_16_usage_adds_up_however_google_counts() {
         let counts = UsageMetadata {
             prompt_token_count: Some(100),
             cached_content_token_count: Some(60),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_event_does_not_erase_a_count() {
+    fn lesson_16_a_later_event_does_not_erase_a_count() {
         let mut known = UsageMetadata {
             cached_content_token_count: Some(9),
             ..Default::default()

@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_keeps_the_credentials_and_is_not_asked_for_again_at_once() {
+    fn lesson_01_a_refusal_keeps_the_credentials_and_is_not_asked_for_again_at_once() {
         let mut answers = signing_in();
         answers.push(Answer::json(200, INELIGIBLE));
         let scene = Scene::new(answers);

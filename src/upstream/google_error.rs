@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_are_read_in_every_spelling() {
+    fn lesson_10_delays_are_read_in_every_spelling() {
         for (text, seconds) in [
             ("41.203547882s", 41.203547882),
             ("900ms", 0.9),

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_passes_by_itself_and_soon_is_asked_again() {
+    fn lesson_10_only_what_passes_by_itself_and_soon_is_asked_again() {
         let waits = |error: &UpstreamError| pause(error, 1).filter(|wait| *wait <= MAX_WAIT);
         assert_eq!(
             waits(&google(429, "Please retry in 1.5s")),

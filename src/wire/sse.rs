@@ -215,7 +215,7 @@ mod tests {
     const EXPECTED: [&str; 4] = ["{\"text\":\"Grüße 😀\"}", "no space", "two\nlines", "last"];
 
     #[test]
-    fn events_are_the_same_at_every_pair_of_cuts() {
+    fn lesson_26_events_are_the_same_at_every_pair_of_cuts() {
         let bytes = STREAM.as_bytes();
         for first in 0..=bytes.len() {
             for second in first..=bytes.len() {

@@ -29,7 +29,7 @@ fn broken(events: &[String]) -> Value {
 }
 
 #[test]
-fn a_last_event_without_its_blank_line_is_still_delivered() {
+fn lesson_08_a_last_event_without_its_blank_line_is_still_delivered() {
     by_both_roads(|_, simulator, proxy| {
         let item = json!({
             "responses": [event("Hello"), last_event(" world")],
@@ -43,7 +43,7 @@ fn a_last_event_without_its_blank_line_is_still_delivered() {
 }
 
 #[test]
-fn a_stream_cut_short_ends_in_an_error_not_in_done() {
+fn lesson_08_a_stream_cut_short_ends_in_an_error_not_in_done() {
     by_both_roads(|_, simulator, proxy| {
         for cut in [
             json!({"then": "truncate"}),
@@ -145,7 +145,7 @@ fn an_error_amid_the_stream_is_its_last_event() {
 }
 
 #[test]
-fn a_client_who_leaves_ends_the_request_to_google() {
+fn lesson_14_a_client_who_leaves_ends_the_request_to_google() {
     by_both_roads(|_, simulator, proxy| {
         let mut responses = Vec::new();
         for _ in 0..2000 {

@@ -148,7 +148,7 @@ fn a_prompt_that_google_blocks_is_a_refusal() {
 }
 
 #[test]
-fn an_answer_with_nothing_in_it_is_an_error() {
+fn lesson_09_an_answer_with_nothing_in_it_is_an_error() {
     by_both_roads(|_, simulator, proxy| {
         let item = json!([{
             "text": "", "finish": "MALFORMED_FUNCTION_CALL", "signed": false,

@@ -102,7 +102,7 @@ fn a_bad_setting_is_one_line_that_names_it() {
 }
 
 #[test]
-fn beyond_this_machine_it_serves_only_with_a_key() {
+fn lesson_21_beyond_this_machine_it_serves_only_with_a_key() {
     let home = Home::bare();
     for host in ["0.0.0.0", "::"] {
         for command in ["serve", "demo"] {

@@ -2,17 +2,18 @@
 //! with the status that makes clients do the right thing.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::thread;
+use std::net::{SocketAddr, TcpListener};
+use std::thread::{self, JoinHandle};
 
 use gemini_proxy::simulator::Simulator;
 use serde_json::json;
 
+use crate::client::open;
 use crate::home::Home;
 use crate::proxy::{MODEL, Road, by_both_roads, generations, question};
 
 #[test]
-fn a_short_limit_says_when_to_come_back() {
+fn lesson_10_a_short_limit_says_when_to_come_back() {
     by_both_roads(|_, simulator, proxy| {
         for (delay, seconds, milliseconds, words) in [
             ("7s", "7", "7000", "Please try again in 7s."),
@@ -71,7 +72,7 @@ fn what_passes_soon_is_asked_again_by_the_proxy() {
 }
 
 #[test]
-fn a_quota_that_is_used_up_is_not_asked_again() {
+fn lesson_10_a_quota_that_is_used_up_is_not_asked_again() {
     by_both_roads(|_, simulator, proxy| {
         for (name, delay, words) in [
             ("quota_exhausted", "1s", "13h19m"),
@@ -211,7 +212,7 @@ fn too_long_a_conversation_is_said_in_openais_sentence() {
 }
 
 #[test]
-fn too_large_a_body_is_a_413_ours_or_googles() {
+fn lesson_25_too_large_a_body_is_a_413_ours_or_googles() {
     by_both_roads(|_, simulator, proxy| {
         for name in ["payload_too_large", "payload_size_exceeded"] {
             simulator.script(json!([{"error": name}])).unwrap();
@@ -254,19 +255,13 @@ fn where_nobody_listens_the_answer_is_a_502() {
     }
 }
 
-#[test]
-fn where_a_proxy_is_set_google_is_asked_through_it() {
-    let proxy_server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = proxy_server.local_addr().unwrap();
-    let simulator = Simulator::start().unwrap();
-    let proxy = Road::GeminiApi
-        .home(&simulator)
-        .env("GEMINI_API_ENDPOINT", "https://gemini.invalid")
-        .env("HTTPS_PROXY", &format!("http://me:pass-word@{address}"))
-        .env("RUST_LOG", "trace")
-        .serve();
+/// A proxy that wants another password: its address, and the head of what it is
+/// asked first.
+fn refusing_proxy() -> (SocketAddr, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
     let refuses = thread::spawn(move || {
-        let (mut connection, _) = proxy_server.accept().unwrap();
+        let (mut connection, _) = listener.accept().unwrap();
         let head: Vec<String> = BufReader::new(&connection)
             .lines()
             .map(|line| line.unwrap())
@@ -276,6 +271,19 @@ fn where_a_proxy_is_set_google_is_asked_through_it() {
         connection.write_all(refusal).unwrap();
         head
     });
+    (address, refuses)
+}
+
+#[test]
+fn lesson_33_where_a_proxy_is_set_google_is_asked_through_it() {
+    let (address, refuses) = refusing_proxy();
+    let simulator = Simulator::start().unwrap();
+    let proxy = Road::GeminiApi
+        .home(&simulator)
+        .env("GEMINI_API_ENDPOINT", "https://gemini.invalid")
+        .env("HTTPS_PROXY", &format!("http://me:pass-word@{address}"))
+        .env("RUST_LOG", "trace")
+        .serve();
     let error = proxy.chat(&question("Hi")).error(502);
     assert_eq!(error["code"], "upstream_error");
     let head = refuses.join().unwrap();
@@ -287,6 +295,33 @@ fn where_a_proxy_is_set_google_is_asked_through_it() {
     );
     assert!(!error.to_string().contains("pass-word"), "{error}");
     assert!(!proxy.log().text().contains("pass-word"));
+}
+
+#[test]
+fn lesson_33_a_renewal_and_a_login_go_through_the_proxy_too() {
+    let simulator = Simulator::start().unwrap();
+    let (address, refuses) = refusing_proxy();
+    let home = Road::CodeAssist
+        .home(&simulator)
+        .env("GOOGLE_OAUTH_TOKEN_URL", "https://oauth.invalid/token")
+        .env("ALL_PROXY", &format!("http://{address}"));
+    let mut stale = home.tokens();
+    stale["expiry_date"] = json!(1);
+    let proxy = home.with_tokens(&stale).serve();
+    assert!(proxy.chat(&question("Hi")).status >= 500);
+    let head = refuses.join().unwrap();
+    assert_eq!(head[0], "CONNECT oauth.invalid:443 HTTP/1.1");
+
+    let (address, refuses) = refusing_proxy();
+    let home = Home::new(&simulator)
+        .env("GOOGLE_OAUTH_TOKEN_URL", "https://oauth.invalid/token")
+        .env("ALL_PROXY", &format!("http://{address}"));
+    let proxy = home.serve();
+    let consent = proxy.get("/auth/login");
+    let callback = open(consent.header("location").unwrap());
+    open(callback.header("location").unwrap());
+    let head = refuses.join().unwrap();
+    assert_eq!(head[0], "CONNECT oauth.invalid:443 HTTP/1.1");
 }
 
 #[test]
@@ -330,4 +365,34 @@ fn a_key_that_is_missing_at_googles_stops_nothing_but_chat() {
     assert_eq!(proxy.chat(&request).error(401)["code"], "not_signed_in");
     proxy.get("/v1/models").success();
     proxy.get("/health").success();
+}
+
+#[test]
+fn lesson_25_eleven_megabytes_reach_google_whole() {
+    by_both_roads(|road, simulator, proxy| {
+        let text = "x".repeat(11 * 1024 * 1024);
+        proxy.chat(&question(&text)).success();
+        let asked = road.asked(simulator);
+        assert!(asked["contents"][0]["parts"][0]["text"] == text);
+    });
+}
+
+#[test]
+fn lesson_34_a_used_up_quota_says_which_and_when_it_comes_back() {
+    by_both_roads(|_, simulator, proxy| {
+        for (name, words) in [
+            ("quota_exhausted", "It resets in 13h19m"),
+            (
+                "daily_quota",
+                "(quota: GenerateRequestsPerDayPerProjectPerModel-FreeTier)",
+            ),
+        ] {
+            simulator
+                .script(json!([{"error": name, "delay": "1s"}]))
+                .unwrap();
+            let error = proxy.chat(&question("Hi")).error(429);
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(words), "{message}");
+        }
+    });
 }

@@ -17,7 +17,7 @@
 //!   (amid an answer)
 //! - the program itself: `cli` (arguments and settings), `demo` (the newcomer's
 //!   first command), `explain` (a request, without Google), `secrets` (what never
-//!   reaches the log)
+//!   reaches the log), `memory` (which does not grow)
 #![allow(clippy::unwrap_used)]
 
 mod client;
@@ -49,4 +49,6 @@ mod failures;
 mod cli;
 mod demo;
 mod explain;
+#[cfg(target_os = "linux")]
+mod memory;
 mod secrets;

@@ -149,7 +149,7 @@ fn an_onboarding_that_fails_says_why() {
 }
 
 #[test]
-fn a_personal_account_learns_of_the_way_out() {
+fn lesson_01_a_personal_account_learns_of_the_way_out() {
     let simulator = Simulator::start().unwrap();
     simulator
         .set_state(json!({"tier": "free-refused"}))
@@ -179,7 +179,7 @@ fn a_personal_account_learns_of_the_way_out() {
 }
 
 #[test]
-fn an_account_to_be_verified_gets_the_link() {
+fn lesson_19_an_account_to_be_verified_gets_the_link() {
     let simulator = Simulator::start().unwrap();
     simulator
         .set_state(json!({"tier": "validation-required", "validation_calls": 1}))
@@ -270,7 +270,7 @@ const REFUSALS: [(&str, &str, &str); 9] = [
 ];
 
 #[test]
-fn each_refusal_of_the_account_has_googles_words_and_a_next_step() {
+fn lesson_20_each_refusal_of_the_account_has_googles_words_and_a_next_step() {
     for (name, said, next_step) in REFUSALS {
         let simulator = Simulator::start().unwrap();
         simulator

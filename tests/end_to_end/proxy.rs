@@ -49,6 +49,12 @@ impl Proxy {
         &self.running.stdout
     }
 
+    /// Of the process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.running.id()
+    }
+
     pub(crate) fn get(&self, target: &str) -> Answer {
         self.send("GET", target, &[], b"")
     }

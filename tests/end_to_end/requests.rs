@@ -327,7 +327,7 @@ fn code_assist_gets_its_envelope_and_the_token() {
 }
 
 #[test]
-fn the_gemini_api_gets_the_bare_request_and_the_key_in_a_header() {
+fn lesson_22_the_gemini_api_gets_the_bare_request_and_the_key_in_a_header() {
     let simulator = Simulator::start().unwrap();
     let proxy = Home::new(&simulator).gemini_api().serve();
     proxy.chat(&question("Hi")).success();
@@ -416,5 +416,25 @@ fn models_are_asked_for_by_the_name_of_each_road() {
                 Road::GeminiApi => assert!(asked.path.contains("/models/gemini-3.5-flash:")),
             }
         }
+    });
+}
+
+/// No notice, no default prompt, no answer of our own to "hi", no second question
+/// where an answer is cut: what is to be said is said in headers and in the log.
+#[test]
+fn lesson_35_neither_the_users_words_nor_googles_are_altered() {
+    by_both_roads(|road, simulator, proxy| {
+        simulator
+            .script(json!([{"text": " Hel", "finish": "MAX_TOKENS"}]))
+            .unwrap();
+        let answer = proxy.chat(&question("hi")).success();
+        assert_eq!(answer["choices"][0]["message"]["content"], " Hel");
+        assert_eq!(answer["choices"][0]["finish_reason"], "length");
+        let asked = road.asked(simulator);
+        let contents = json!([{"role": "user", "parts": [{"text": "hi"}]}]);
+        assert_eq!(asked["contents"], contents);
+        assert_eq!(asked.get("systemInstruction"), None);
+        assert_eq!(asked.get("tools"), None);
+        assert_eq!(generations(simulator).len(), 1);
     });
 }

@@ -21,7 +21,7 @@ fn with_tool(streams: bool) -> Value {
 }
 
 #[test]
-fn a_refusal_over_a_schema_is_answered_with_plainer_schemas() {
+fn lesson_02_a_refusal_over_a_schema_is_answered_with_plainer_schemas() {
     for name in ["schema_too_complex", "schema_too_deep", "invalid_argument"] {
         for streams in [false, true] {
             by_both_roads(|road, simulator, proxy| {
@@ -43,7 +43,7 @@ fn a_refusal_over_a_schema_is_answered_with_plainer_schemas() {
 }
 
 #[test]
-fn a_refusal_over_signatures_is_answered_with_the_documented_stand_in() {
+fn lesson_03_a_refusal_over_signatures_is_answered_with_the_documented_stand_in() {
     by_both_roads(|road, simulator, proxy| {
         let calls = json!([{"calls": [{"name": "f", "args": {}}]}]);
         simulator.script(calls).unwrap();
@@ -79,7 +79,7 @@ fn what_google_refuses_twice_is_not_asked_a_third_time() {
 }
 
 #[test]
-fn an_empty_answer_is_asked_for_once_more() {
+fn lesson_09_an_empty_answer_is_asked_for_once_more() {
     for empty in [
         json!({"candidates": [{"finishReason": "STOP"}]}),
         json!({"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "f("}]}),

@@ -126,7 +126,7 @@ fn oauth_secrets(simulator: &Simulator) -> Vec<String> {
 }
 
 #[test]
-fn a_session_by_code_assist_leaves_no_secret_in_the_log() {
+fn lesson_22_a_session_by_code_assist_leaves_no_secret_in_the_log() {
     let simulator = Simulator::start().unwrap();
     let home = Home::new(&simulator)
         .env("RUST_LOG", "trace")

@@ -23,7 +23,7 @@ pub(crate) fn last_event(text: &str) -> Value {
 }
 
 #[test]
-fn the_chunks_come_in_openais_order_to_the_letter() {
+fn lesson_05_the_chunks_come_in_openais_order_to_the_letter() {
     by_both_roads(|_, simulator, proxy| {
         let item = json!({
             "thought": "Looking up…",
@@ -82,7 +82,7 @@ fn the_chunks_come_in_openais_order_to_the_letter() {
 }
 
 #[test]
-fn without_include_usage_no_chunk_speaks_of_it() {
+fn lesson_15_without_include_usage_no_chunk_speaks_of_it() {
     by_both_roads(|_, _, proxy| {
         for options in [Value::Null, json!({}), json!({"include_usage": false})] {
             let mut request = question("Hi");
@@ -145,7 +145,7 @@ fn every_event_leaves_the_moment_it_arrives() {
 }
 
 #[test]
-fn text_arrives_intact_however_google_spells_and_cuts_it() {
+fn lesson_26_text_arrives_intact_however_google_spells_and_cuts_it() {
     by_both_roads(|_, simulator, proxy| {
         let spellings = [
             json!({}),

@@ -188,7 +188,7 @@ fn one_model_is_found_by_its_id_in_any_spelling() {
 }
 
 #[test]
-fn bodies_come_in_every_form_that_clients_send() {
+fn lesson_28_bodies_come_in_every_form_that_clients_send() {
     let simulator = Simulator::start().unwrap();
     let proxy = Proxy::start(&simulator);
     let body = question("Hi").to_string();
@@ -396,7 +396,7 @@ fn every_answer_has_a_request_id_of_its_own() {
 }
 
 #[test]
-fn the_front_page_says_how_to_go_on() {
+fn lesson_01_the_front_page_says_how_to_go_on() {
     let simulator = Simulator::start().unwrap();
     let proxy = Home::new(&simulator).serve();
     let answer = proxy.get("/");

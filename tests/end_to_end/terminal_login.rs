@@ -49,7 +49,7 @@ fn field(address: &str, name: &str) -> String {
 }
 
 #[test]
-fn the_redirect_ends_the_login() {
+fn lesson_18_the_redirect_ends_the_login() {
     let simulator = Simulator::start().unwrap();
     let home = Home::new(&simulator);
     let login = Login::start(&home, &[]);
@@ -76,7 +76,7 @@ fn without_anything_to_type_on_the_redirect_still_does() {
 }
 
 #[test]
-fn a_pasted_address_ends_the_login() {
+fn lesson_18_a_pasted_address_ends_the_login() {
     let simulator = Simulator::start().unwrap();
     let mut login = Login::start(&Home::new(&simulator), &[]);
     let address = login.consented();
@@ -85,7 +85,7 @@ fn a_pasted_address_ends_the_login() {
 }
 
 #[test]
-fn a_pasted_code_ends_the_login() {
+fn lesson_18_a_pasted_code_ends_the_login() {
     let simulator = Simulator::start().unwrap();
     for arguments in [&[][..], &["--no-browser"]] {
         let mut login = Login::start(&Home::new(&simulator), arguments);
@@ -138,7 +138,7 @@ fn a_mistyped_code_can_be_typed_again() {
 }
 
 #[test]
-fn somebody_elses_redirect_does_not_end_it() {
+fn lesson_18_somebody_elses_redirect_does_not_end_it() {
     let simulator = Simulator::start().unwrap();
     let mut login = Login::start(&Home::new(&simulator), &[]);
     let address = login.consented();
@@ -270,7 +270,7 @@ fn an_import_that_google_no_longer_honours_is_explained() {
 }
 
 #[test]
-fn status_says_who_is_signed_in_and_whether_all_is_well() {
+fn lesson_20_status_says_who_is_signed_in_and_whether_all_is_well() {
     let simulator = Simulator::start().unwrap();
     let home = Home::new(&simulator);
     let finished = home.run(&["status"]);

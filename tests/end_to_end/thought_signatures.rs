@@ -57,7 +57,7 @@ fn a_result_goes_back_with_the_signature_of_its_call() {
 }
 
 #[test]
-fn a_signature_that_the_client_dropped_is_remembered() {
+fn lesson_03_a_signature_that_the_client_dropped_is_remembered() {
     by_both_roads(|road, simulator, proxy| {
         let message = called(simulator, proxy);
         proxy
@@ -118,7 +118,7 @@ fn arguments_that_were_changed_lose_it() {
 }
 
 #[test]
-fn another_model_does_not_get_it() {
+fn lesson_03_another_model_does_not_get_it() {
     by_both_roads(|road, simulator, proxy| {
         let item = json!({
             "thought": "Hm.", "calls": [{"name": "get_weather", "args": {"city": "Oslo"}}],

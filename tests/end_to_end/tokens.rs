@@ -45,7 +45,7 @@ fn is_refresh(request: &Recorded) -> bool {
 }
 
 #[test]
-fn a_401_costs_one_refresh_and_one_retry() {
+fn lesson_17_a_401_costs_one_refresh_and_one_retry() {
     let simulator = Simulator::start().unwrap();
     let home = home(&simulator, 60);
     let proxy = home.serve();
@@ -113,7 +113,7 @@ fn a_token_is_renewed_five_minutes_early() {
 }
 
 #[test]
-fn many_requests_cause_one_refresh() {
+fn lesson_17_many_requests_cause_one_refresh() {
     let simulator = Simulator::start().unwrap();
     let home = home(&simulator, -1);
     let proxy = home.serve();
@@ -129,7 +129,7 @@ fn many_requests_cause_one_refresh() {
 }
 
 #[test]
-fn two_processes_cause_one_refresh() {
+fn lesson_17_two_processes_cause_one_refresh() {
     let simulator = Simulator::start().unwrap();
     let home = home(&simulator, -1);
     let (first, second) = (home.serve(), home.serve());

@@ -109,7 +109,7 @@ fn a_call_without_arguments_has_an_empty_object() {
 }
 
 #[test]
-fn parallel_calls_are_told_apart_by_id_and_index() {
+fn lesson_06_parallel_calls_are_told_apart_by_id_and_index() {
     by_both_roads(|_, simulator, proxy| {
         for spread in [false, true] {
             let both = json!([
@@ -277,7 +277,7 @@ fn names_that_gemini_refuses_are_rewritten_and_restored() {
 }
 
 #[test]
-fn results_are_put_where_gemini_wants_them() {
+fn lesson_07_results_are_put_where_gemini_wants_them() {
     by_both_roads(|road, simulator, proxy| {
         let conversation = json!([
             user("Weather?"),
@@ -309,7 +309,7 @@ fn results_are_put_where_gemini_wants_them() {
 }
 
 #[test]
-fn a_result_that_the_history_lost_is_stood_in_for() {
+fn lesson_07_a_result_that_the_history_lost_is_stood_in_for() {
     by_both_roads(|road, simulator, proxy| {
         let conversation = json!([
             user("Weather?"),
@@ -387,6 +387,31 @@ fn arguments_of_any_kind_become_an_object() {
             proxy.chat(&request(conversation)).success();
             let part = &road.asked(simulator)["contents"][1]["parts"][0];
             assert_eq!(part["functionCall"]["args"], expected, "{arguments}");
+        }
+    });
+}
+
+/// Clients store ids in columns of 40 characters; OpenAI's own limit is 64.
+#[test]
+fn lesson_04_ids_stay_short_however_long_the_name_and_the_signature() {
+    by_both_roads(|_, simulator, proxy| {
+        let name = "n".repeat(64);
+        simulator
+            .script(json!([{"calls": [{"name": name}], "times": 2}]))
+            .unwrap();
+        let mut asked = request(json!([user("Weather?")]));
+        asked["tools"] = json!([function(&name)]);
+        let message = proxy.chat(&asked).success()["choices"][0]["message"].clone();
+        let events = proxy.stream(&asked).rest();
+        let streamed = chunks(&events)
+            .into_iter()
+            .find_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"].get(0).cloned())
+            .unwrap();
+        assert!(signature(&message).is_string());
+        for call in [&message["tool_calls"][0], &streamed] {
+            let id = call["id"].as_str().unwrap();
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            assert!(id.len() <= 40 && id.chars().all(is_plain), "{id}");
         }
     });
 }

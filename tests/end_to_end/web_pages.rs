@@ -43,7 +43,7 @@ fn assert_readable(answer: &Answer, origin: &str) {
 }
 
 #[test]
-fn a_preflight_is_answered_on_every_path_and_without_a_key() {
+fn lesson_27_a_preflight_is_answered_on_every_path_and_without_a_key() {
     let simulator = Simulator::start().unwrap();
     for origins in [
         PAGE,
@@ -87,7 +87,7 @@ fn a_private_network_is_opened_only_when_the_browser_asks() {
 }
 
 #[test]
-fn a_page_that_is_let_in_can_read_every_answer() {
+fn lesson_27_a_page_that_is_let_in_can_read_every_answer() {
     let simulator = Simulator::start().unwrap();
     let home = letting_in(&simulator, PAGE).env("PROXY_API_KEY", "k");
     let proxy = home.serve();

@@ -108,7 +108,7 @@ fn refusal(why: &str, position: usize) -> (u16, Value) {
 const NOT_PUBLIC: &str = "its host has no address on the public internet";
 
 #[test]
-fn an_address_inside_is_refused_in_one_sentence_and_not_connected_to() {
+fn lesson_31_an_address_inside_is_refused_in_one_sentence_and_not_connected_to() {
     let trap = Trap::set();
     let proxy = Proxy::start(None);
     let port = trap.port;
@@ -146,7 +146,7 @@ fn a_redirect_to_an_address_inside_is_refused_and_not_followed() {
 }
 
 #[test]
-fn an_image_by_address_reaches_google_and_is_fetched_once() {
+fn lesson_31_an_image_by_address_reaches_google_and_is_fetched_once() {
     let internet = internet(|_| ok(PNG));
     let proxy = Proxy::start(Some(&internet));
     let (cat, dog) = ("http://8.8.8.8/cat", "http://8.8.8.8:8080/dog");

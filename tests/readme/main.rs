@@ -92,7 +92,7 @@ fn the_sdk_examples_print_what_the_readme_shows() {
 }
 
 #[test]
-fn the_configurations_of_clients_name_an_address_and_a_model_that_answer() {
+fn lesson_28_the_configurations_of_clients_name_an_address_and_a_model_that_answer() {
     let demo = Demo::start();
     let configurations: Vec<_> = blocks().filter(|block| block.info == "yaml").collect();
     assert!(!configurations.is_empty());

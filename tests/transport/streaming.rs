@@ -134,7 +134,7 @@ fn impatient() -> Limits {
 }
 
 #[test]
-fn a_silent_stream_is_kept_alive() {
+fn lesson_13_a_silent_stream_is_kept_alive() {
     let server = Server::with(impatient());
     let mut client = server.connect();
     client.send(&request("GET", "/stream"));
@@ -189,7 +189,7 @@ fn a_refusal_after_heartbeats_is_an_event() {
 }
 
 #[test]
-fn a_client_who_leaves_while_nothing_comes_is_noticed_by_the_beat() {
+fn lesson_14_a_client_who_leaves_while_nothing_comes_is_noticed_by_the_beat() {
     let server = Server::with(impatient());
     let mut client = server.connect();
     client.send(&request("GET", "/undecided"));

@@ -1,0 +1,139 @@
+//! Waits that end and waits that do not, and which way the bytes go.
+#![allow(clippy::unwrap_used)]
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+
+use super::*;
+use crate::secret::Secret;
+
+const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+const PIECE: &[u8] = b"1\r\nx\r\n";
+
+/// Too short for anything but a test.
+fn brief() -> Outbound {
+    Outbound {
+        first_byte_timeout: Duration::from_millis(300),
+        idle_timeout: Duration::from_millis(400),
+        ..Outbound::default()
+    }
+}
+
+/// Accepts one connection and hands it over.
+fn server(serve: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || serve(listener.accept().unwrap().0));
+    address
+}
+
+/// Reads what is asked: to close with it unread would break off the answer.
+fn hear(mut connection: &TcpStream) {
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        connection.read_exact(&mut byte).unwrap();
+        heard.extend(byte);
+    }
+}
+
+fn ask(outbound: &Outbound, url: &str) -> Result<Response, HttpError> {
+    Http::new(outbound).unwrap().send(Request {
+        url,
+        headers: &[],
+        body: None,
+    })
+}
+
+fn read_to_end(response: Response) -> Result<usize, HttpError> {
+    response.bytes(usize::MAX).map(|bytes| bytes.len())
+}
+
+#[track_caller]
+fn timed_out<T>(outcome: Result<T, HttpError>) -> (&'static str, Duration) {
+    match outcome {
+        Err(HttpError::TimedOut { what, limit, .. }) => (what, limit),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was answered"),
+    }
+}
+
+#[test]
+fn lesson_11_each_silence_has_a_limit_and_words_of_its_own() {
+    let limits = Outbound::default();
+    for limit in [
+        limits.connect_timeout,
+        limits.first_byte_timeout,
+        limits.idle_timeout,
+    ] {
+        assert!(limit <= Duration::from_secs(300));
+    }
+    // Whoever holds the other end holds it until the client has gone.
+    let (_silent, gone) = mpsc::channel::<()>();
+    let address = server(move |connection| {
+        let _ = gone.recv();
+        drop(connection);
+    });
+    let outcome = ask(&brief(), &format!("http://{address}/"));
+    let expected = ("begin its answer", brief().first_byte_timeout);
+    assert_eq!(timed_out(outcome), expected);
+
+    let (_silent, gone) = mpsc::channel::<()>();
+    let address = server(move |mut connection| {
+        connection.write_all(&[HEAD, PIECE].concat()).unwrap();
+        let _ = gone.recv();
+    });
+    let response = ask(&brief(), &format!("http://{address}/")).unwrap();
+    let expected = ("continue its answer", brief().idle_timeout);
+    assert_eq!(timed_out(read_to_end(response)), expected);
+}
+
+#[test]
+fn lesson_12_a_stream_may_last_longer_than_every_limit() {
+    let (_going_on, gone) = mpsc::channel::<()>();
+    let address = server(move |mut connection| {
+        hear(&connection);
+        connection.write_all(HEAD).unwrap();
+        for _ in 0..20 {
+            let pause = gone.recv_timeout(Duration::from_millis(50));
+            assert_eq!(pause, Err(RecvTimeoutError::Timeout));
+            connection.write_all(PIECE).unwrap();
+        }
+        connection.write_all(b"0\r\n\r\n").unwrap();
+    });
+    let begun = std::time::Instant::now();
+    let response = ask(&brief(), &format!("http://{address}/")).unwrap();
+    assert_eq!(read_to_end(response).unwrap(), 20);
+    let limits = brief();
+    assert!(begun.elapsed() > limits.first_byte_timeout + limits.idle_timeout);
+}
+
+/// Addresses of documentation (RFC 5737): nobody answers there.
+const NOWHERE: &str = "192.0.2.1";
+
+#[test]
+fn lesson_33_a_socks_proxy_is_asked_and_no_proxy_is_heeded() {
+    let (greeted, greetings) = mpsc::channel();
+    let address = server(move |mut connection| {
+        let mut version = [0];
+        connection.read_exact(&mut version).unwrap();
+        greeted.send(version).unwrap();
+    });
+    let mut outbound = Outbound {
+        connect_timeout: Duration::from_millis(300),
+        proxy: Some(Secret::new(format!("socks5://{address}"))),
+        ..brief()
+    };
+    assert!(ask(&outbound, &format!("http://{NOWHERE}/")).is_err());
+    assert_eq!(greetings.recv().unwrap(), [5]);
+
+    let trap = TcpListener::bind("127.0.0.1:0").unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let address = trap.local_addr().unwrap();
+    outbound.proxy = Some(Secret::new(format!("socks5://{address}")));
+    outbound.no_proxy = NOWHERE.to_owned();
+    assert!(ask(&outbound, &format!("http://{NOWHERE}/")).is_err());
+    assert_eq!(trap.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
