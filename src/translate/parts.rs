@@ -86,6 +86,21 @@ fn named_by_url<'a>(part: &'a ContentPart<'a>) -> Option<(&'static str, &'a str)
     url.as_ref().map(|url| (kind, &*url.url))
 }
 
+/// Where images ask for a certain detail; `auto` asks for nothing.
+pub(super) fn details<'a>(
+    message: &'a Message<'a>,
+    position: usize,
+) -> impl Iterator<Item = String> {
+    let parts = match &message.content {
+        Some(MessageContent::Parts(parts)) => &parts[..],
+        _ => &[],
+    };
+    parts.iter().enumerate().filter_map(move |(nth, part)| {
+        let detail = part.image_url.as_ref()?.detail.as_deref()?;
+        (detail != "auto").then(|| format!("messages[{position}].content[{nth}].image_url.detail"))
+    })
+}
+
 fn media_part<'a>(
     part: &'a ContentPart<'a>,
     position: usize,

@@ -117,6 +117,7 @@ fn owned(call: Call<'_>) -> AssistantToolCall<'static> {
             google: extra.google.map(|google| GoogleContent {
                 thought_signature: google.thought_signature.map(into_static),
             }),
+            vertex: None,
         }),
     }
 }
@@ -132,6 +133,7 @@ pub(super) fn tool_call(call: Call<'_>) -> AssistantToolCall<'_> {
         google: Some(GoogleContent {
             thought_signature: Some(signature.into()),
         }),
+        vertex: None,
     });
     let (kind, function, custom) = if call.is_custom {
         let input = input_of(&call.arguments);

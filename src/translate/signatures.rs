@@ -91,11 +91,12 @@ pub(super) fn split_id(id: &str) -> (&str, Option<&str>) {
 
 /// A signature in `extra_content`. An empty one would be refused as corrupted.
 pub(super) fn carried<'a>(call: &'a openai::ToolCall<'a>) -> Option<&'a str> {
-    let google = call.extra_content.as_ref()?.google.as_ref()?;
-    google
-        .thought_signature
-        .as_deref()
-        .filter(|signature| !signature.is_empty())
+    let extra = call.extra_content.as_ref()?;
+    [&extra.google, &extra.vertex]
+        .into_iter()
+        .flatten()
+        .filter_map(|content| content.thought_signature.as_deref())
+        .find(|signature| !signature.is_empty())
 }
 
 #[cfg(test)]

@@ -202,6 +202,8 @@ pub struct ContentPart<'a> {
 #[derive(Debug)]
 pub struct ImageUrl<'a> {
     pub url: Text<'a>,
+    /// `low`, `high` or `auto`
+    pub detail: Option<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -261,6 +263,9 @@ pub struct CalledCustomTool<'a> {
 pub struct ExtraContent<'a> {
     #[serde(borrow)]
     pub google: Option<GoogleContent<'a>>,
+    /// The same, from clients of Vertex AI; only read.
+    #[serde(borrow, skip_serializing)]
+    pub vertex: Option<GoogleContent<'a>>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -694,6 +699,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for ImageUrl<'a> {
         struct Object<'a> {
             #[serde(borrow)]
             url: Text<'a>,
+            #[serde(borrow)]
+            detail: Option<Text<'a>>,
         }
 
         struct StringOrObject;
@@ -706,18 +713,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for ImageUrl<'a> {
             }
 
             fn visit_borrowed_str<E: de::Error>(self, url: &'de str) -> Result<Self::Value, E> {
-                Ok(ImageUrl { url: url.into() })
+                let url = url.into();
+                Ok(ImageUrl { url, detail: None })
             }
 
             fn visit_str<E: de::Error>(self, url: &str) -> Result<Self::Value, E> {
-                Ok(ImageUrl {
-                    url: url.to_owned().into(),
-                })
+                let url = url.to_owned().into();
+                Ok(ImageUrl { url, detail: None })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                let Object { url } = Object::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(ImageUrl { url })
+                let Object { url, detail } = Object::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(ImageUrl { url, detail })
             }
         }
 
