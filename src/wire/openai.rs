@@ -11,6 +11,7 @@ use serde::de::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::wire::responses::{Input, TextOptions};
 use crate::wire::{Json, Text};
 
 /// The body of `POST /v1/chat/completions`.
@@ -20,6 +21,21 @@ pub struct ChatRequest<'a> {
     pub model: Option<Text<'a>>,
     #[serde(borrow)]
     pub messages: Option<Vec<Message<'a>>>,
+    /// In place of `messages`, from clients that speak of Responses everywhere;
+    /// the fields down to `text` go with it.
+    #[serde(borrow)]
+    pub input: Option<Input<'a>>,
+    #[serde(borrow)]
+    pub instructions: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "whole_number")]
+    pub max_output_tokens: Option<i64>,
+    pub previous_response_id: Option<IgnoredAny>,
+    pub conversation: Option<IgnoredAny>,
+    pub prompt: Option<IgnoredAny>,
+    pub text: Option<TextOptions>,
+    /// Not the client's: what was given up when `input` was read.
+    #[serde(skip)]
+    pub left_out: Vec<String>,
     #[serde(default, deserialize_with = "whole_number")]
     pub max_completion_tokens: Option<i64>,
     /// Deprecated by OpenAI, sent by many.
@@ -196,6 +212,13 @@ pub struct ContentPart<'a> {
     pub input_audio: Option<InputAudio<'a>>,
     #[serde(borrow)]
     pub file: Option<File<'a>>,
+    // Responses do not nest these.
+    #[serde(borrow)]
+    pub detail: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub file_data: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub filename: Option<Text<'a>>,
 }
 
 /// `{"url": …}`; some clients send the bare string.
