@@ -234,10 +234,12 @@ impl<'a> Conversation<'a, '_> {
             Some(position) => result(&self.messages[position], position, self.fetched)?,
             None => (NO_RESULT.to_owned(), Vec::new()),
         };
+        let googles_own = found.and_then(|position| response_parts(&self.messages[position]));
         let response = FunctionResponse {
             id: self.shown_id(call.id),
             name: Text(tools::accepted_name(call.name)),
             response: Some(wrapped("output", output)),
+            parts: googles_own,
         };
         let mut parts = vec![Part::function_response(response)];
         parts.extend(media);
@@ -392,6 +394,12 @@ fn result<'a>(
         .filter_map(|part| part.text.as_deref())
         .collect();
     Ok((texts.join("\n"), media))
+}
+
+/// Media of a tool's result that the client gives in Gemini's own words.
+fn response_parts<'a>(message: &'a Message<'a>) -> Option<Json<'a>> {
+    let google = message.extra_content.as_ref()?.google.as_ref()?;
+    google.parts.as_ref().map(Json::borrowed)
 }
 
 fn has_several_names(messages: &[Message<'_>]) -> bool {

@@ -116,6 +116,7 @@ fn owned(call: Call<'_>) -> AssistantToolCall<'static> {
         extra_content: call.extra_content.map(|extra| ExtraContent {
             google: extra.google.map(|google| GoogleContent {
                 thought_signature: google.thought_signature.map(into_static),
+                parts: None,
             }),
             vertex: None,
         }),
@@ -132,6 +133,7 @@ pub(super) fn tool_call(call: Call<'_>) -> AssistantToolCall<'_> {
     let extra_content = call.signature.map(|signature| ExtraContent {
         google: Some(GoogleContent {
             thought_signature: Some(signature.into()),
+            parts: None,
         }),
         vertex: None,
     });

@@ -164,7 +164,9 @@ fn custom_declaration<'a>(
         .and_then(Value::as_str);
     let description: Text<'_> = match definition {
         Some(definition) => {
-            format!("{description}\nThe input must match this grammar:\n{definition}").into()
+            let grammar =
+                format!("{description}\nThe input must match this grammar:\n{definition}");
+            grammar.trim_start().to_owned().into()
         }
         None => description.into(),
     };

@@ -183,6 +183,9 @@ pub struct Message<'a> {
     /// Of old, before there were several calls; answered by the role `function`.
     #[serde(borrow)]
     pub function_call: Option<CalledFunction<'a>>,
+    /// What Google's own OpenAI endpoint takes and gives beyond OpenAI's fields.
+    #[serde(borrow)]
+    pub extra_content: Option<ExtraContent<'a>>,
 }
 
 /// A string, or a list of parts.
@@ -295,6 +298,9 @@ pub struct ExtraContent<'a> {
 pub struct GoogleContent<'a> {
     #[serde(borrow)]
     pub thought_signature: Option<Text<'a>>,
+    /// Of a tool's result: media, in Gemini's own words; only read.
+    #[serde(borrow, skip_serializing)]
+    pub parts: Option<Json<'a>>,
 }
 
 /// A function the model may call. The Responses API's flat shape is understood.
