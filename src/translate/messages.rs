@@ -174,6 +174,12 @@ impl<'a> Conversation<'a, '_> {
     /// Text, then calls; and at once a turn with the results of those calls.
     fn add_assistant(&mut self, message: &'a Message<'a>, at: usize) -> Result<(), Rejection> {
         let mut said: Vec<_> = parts::texts(message, at)?.map(Part::text).collect();
+        let carried = signatures::carried(message.extra_content.as_ref());
+        if let (Some(text), Some(carried)) = (said.last_mut(), carried)
+            && self.generation != Generation::Other
+        {
+            text.thought_signature = signatures::for_text(carried, self.model, self.signatures);
+        }
         let mut answers = Vec::new();
         for (nth, call) in calls(message, at)?.into_iter().enumerate() {
             answers.extend(self.answer(&call, at)?);
@@ -308,7 +314,7 @@ fn calls<'a>(message: &'a Message<'a>, at: usize) -> Result<Vec<GivenCall<'a>>, 
             ),
         };
         let (id, carried) = signatures::split_id(call.id.as_deref().unwrap_or_default());
-        let carried = signatures::carried(call).or(carried);
+        let carried = signatures::carried(call.extra_content.as_ref()).or(carried);
         calls.push(GivenCall {
             id,
             name,

@@ -294,6 +294,19 @@ pub struct ExtraContent<'a> {
     pub vertex: Option<GoogleContent<'a>>,
 }
 
+impl<'a> ExtraContent<'a> {
+    pub fn signature(signature: impl Into<Text<'a>>) -> Self {
+        let google = GoogleContent {
+            thought_signature: Some(signature.into()),
+            parts: None,
+        };
+        Self {
+            google: Some(google),
+            vertex: None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GoogleContent<'a> {
     #[serde(borrow)]
@@ -396,6 +409,9 @@ pub struct AssistantMessage {
     /// Not OpenAI's: what other servers do with a model's pictures.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<OutputImage>,
+    /// Google's: the thought signature of `content`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_content: Option<ExtraContent<'static>>,
 }
 
 /// Where something that the answer says was found.
@@ -528,6 +544,8 @@ pub struct ChunkDelta<'a> {
     pub annotations: Option<&'a [Annotation]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<[OutputImage; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_content: Option<ExtraContent<'a>>,
 }
 
 /// The only words that clients know.
