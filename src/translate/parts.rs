@@ -137,11 +137,12 @@ fn media_part<'a>(
             let file = part.file.as_ref();
             let data = file.and_then(|file| file.file_data.as_deref());
             let name = file.and_then(|file| file.filename.as_deref());
-            file_part(data, name, &format!("{param}.file"))
+            let part = file_part(data, name, &format!("{param}.file"))?;
+            Ok(told(part, name))
         }
         Some("input_file") => {
             let (data, name) = (part.file_data.as_deref(), part.filename.as_deref());
-            file_part(data, name, &param)
+            Ok(told(file_part(data, name, &param)?, name))
         }
         _ => Err(unknown_part(part, position, nth)),
     }
@@ -169,6 +170,14 @@ fn file_part<'a>(
                            data:<type>;base64,<data>, or with a filename that tells it.";
             Err(Rejection::new("invalid_value", param, message))
         }
+    }
+}
+
+/// What is text is told as text, under the name of its file.
+fn told<'a>(part: Part<'a>, name: Option<&str>) -> Part<'a> {
+    match part.inline_data.as_ref().and_then(media::text) {
+        Some(text) => Part::text(format!("{}\n{text}", name.unwrap_or("file"))),
+        None => part,
     }
 }
 
