@@ -46,7 +46,7 @@ enum Care {
 
 impl Asking {
     pub(super) fn new(service: &Arc<Service>, body: Vec<u8>) -> Result<(Self, Plan), ApiError> {
-        let chat: ChatRequest<'_> = body::parse(&body)?;
+        let chat = parse(&body)?;
         let stamp = stamp(model(chat.model.as_deref())?)?;
         let fetched = images::fetch_all(&chat, &service.fetcher)?;
         let signatures = &*service.signatures;
@@ -105,7 +105,7 @@ impl Asking {
     }
 
     fn careful_question(&self, care: Care) -> Option<Question> {
-        let chat: ChatRequest<'_> = body::parse(&self.body).ok()?;
+        let chat = parse(&self.body).ok()?;
         let signatures: &dyn Signatures = match care {
             Care::Signatures => &Distrust,
             _ => &*self.service.signatures,
@@ -142,6 +142,13 @@ fn care_for(error: &UpstreamError) -> Care {
     } else {
         Care::None
     }
+}
+
+/// A chat request, in either of its shapes.
+pub(super) fn parse(body: &[u8]) -> Result<ChatRequest<'_>, ApiError> {
+    let mut chat = body::parse(body)?;
+    translate::take_input(&mut chat)?;
+    Ok(chat)
 }
 
 /// The bare id of the model that is asked for.

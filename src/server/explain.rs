@@ -68,7 +68,7 @@ fn chat_completion(
     config: &Config,
     fetcher: &Fetcher,
 ) -> Result<Explanation, ApiError> {
-    let chat: ChatRequest<'_> = body::parse(body)?;
+    let chat = asking::parse(body)?;
     let model = asking::model(chat.model.as_deref())?;
     let fetched = images::fetch_all(&chat, fetcher)?;
     let mut explanation = explained(&chat, &model, &fetched, config)?;

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{Fetched, Rejection};
 use crate::wire::Text;
-use crate::wire::gemini::{FileData, Part};
+use crate::wire::gemini::{Blob, FileData, Part};
 
 /// The part for a URL of any scheme, in a part of the type `kind`. `param` names
 /// it in a refusal.
@@ -123,6 +123,18 @@ pub(super) fn inline_base64<'a>(
             "The data is not valid base64.",
         )),
     }
+}
+
+/// The text that bytes are, if their type says that they are text.
+pub(super) fn text(blob: &Blob<'_>) -> Option<String> {
+    let mime_type = &*blob.mime_type;
+    let is_text = mime_type.starts_with("text/")
+        || matches!(
+            mime_type,
+            "application/json" | "application/xml" | "application/yaml" | "application/javascript"
+        );
+    let bytes = is_text.then(|| STANDARD.decode(&*blob.data).ok())??;
+    String::from_utf8(bytes).ok()
 }
 
 /// The type that the ending of a file's name tells, of those that Gemini reads.

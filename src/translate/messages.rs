@@ -174,6 +174,12 @@ impl<'a> Conversation<'a, '_> {
     /// Text, then calls; and at once a turn with the results of those calls.
     fn add_assistant(&mut self, message: &'a Message<'a>, at: usize) -> Result<(), Rejection> {
         let mut said: Vec<_> = parts::texts(message, at)?.map(Part::text).collect();
+        let carried = signatures::carried(message.extra_content.as_ref());
+        if let (Some(text), Some(carried)) = (said.last_mut(), carried)
+            && self.generation != Generation::Other
+        {
+            text.thought_signature = signatures::for_text(carried, self.model, self.signatures);
+        }
         let mut answers = Vec::new();
         for (nth, call) in calls(message, at)?.into_iter().enumerate() {
             answers.extend(self.answer(&call, at)?);
@@ -234,10 +240,12 @@ impl<'a> Conversation<'a, '_> {
             Some(position) => result(&self.messages[position], position, self.fetched)?,
             None => (NO_RESULT.to_owned(), Vec::new()),
         };
+        let googles_own = found.and_then(|position| response_parts(&self.messages[position]));
         let response = FunctionResponse {
             id: self.shown_id(call.id),
             name: Text(tools::accepted_name(call.name)),
             response: Some(wrapped("output", output)),
+            parts: googles_own,
         };
         let mut parts = vec![Part::function_response(response)];
         parts.extend(media);
@@ -306,7 +314,7 @@ fn calls<'a>(message: &'a Message<'a>, at: usize) -> Result<Vec<GivenCall<'a>>, 
             ),
         };
         let (id, carried) = signatures::split_id(call.id.as_deref().unwrap_or_default());
-        let carried = signatures::carried(call).or(carried);
+        let carried = signatures::carried(call.extra_content.as_ref()).or(carried);
         calls.push(GivenCall {
             id,
             name,
@@ -392,6 +400,12 @@ fn result<'a>(
         .filter_map(|part| part.text.as_deref())
         .collect();
     Ok((texts.join("\n"), media))
+}
+
+/// Media of a tool's result that the client gives in Gemini's own words.
+fn response_parts<'a>(message: &'a Message<'a>) -> Option<Json<'a>> {
+    let google = message.extra_content.as_ref()?.google.as_ref()?;
+    google.parts.as_ref().map(Json::borrowed)
 }
 
 fn has_several_names(messages: &[Message<'_>]) -> bool {

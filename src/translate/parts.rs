@@ -27,7 +27,9 @@ pub(super) fn texts<'a>(
 
 fn text_of<'a>(part: &'a ContentPart<'a>) -> Option<&'a str> {
     match part.kind.as_deref() {
-        Some("text" | "input_text" | "output_text") => Some(part.text.as_deref().unwrap_or("")),
+        Some("text" | "input_text" | "output_text" | "summary_text") => {
+            Some(part.text.as_deref().unwrap_or(""))
+        }
         Some("refusal") => Some(part.refusal.as_deref().unwrap_or("")),
         _ => None,
     }
@@ -78,12 +80,28 @@ pub(super) fn remote<'a>(
 /// The type of a part that holds nothing but a URL, and the URL.
 fn named_by_url<'a>(part: &'a ContentPart<'a>) -> Option<(&'static str, &'a str)> {
     let (kind, url) = match part.kind.as_deref()? {
-        "image_url" => ("image_url", &part.image_url),
+        "image_url" | "input_image" => ("image_url", &part.image_url),
         "audio_url" => ("audio_url", &part.audio_url),
         "video_url" => ("video_url", &part.video_url),
         _ => return None,
     };
     url.as_ref().map(|url| (kind, &*url.url))
+}
+
+/// Where images ask for a certain detail; `auto` asks for nothing.
+pub(super) fn details<'a>(
+    message: &'a Message<'a>,
+    position: usize,
+) -> impl Iterator<Item = String> {
+    let parts = match &message.content {
+        Some(MessageContent::Parts(parts)) => &parts[..],
+        _ => &[],
+    };
+    parts.iter().enumerate().filter_map(move |(nth, part)| {
+        let nested = part.image_url.as_ref()?.detail.as_deref();
+        let detail = nested.or(part.detail.as_deref())?;
+        (detail != "auto").then(|| format!("messages[{position}].content[{nth}].image_url.detail"))
+    })
 }
 
 fn media_part<'a>(
@@ -100,6 +118,7 @@ fn media_part<'a>(
         Some(kind @ ("image_url" | "audio_url" | "video_url")) => {
             Err(Rejection::missing(format!("{param}.{kind}")))
         }
+        Some("input_image") => Err(Rejection::missing(format!("{param}.image_url"))),
         Some("input_audio") => {
             let audio = part.input_audio.as_ref();
             let param = format!("{param}.input_audio.data");
@@ -114,36 +133,51 @@ fn media_part<'a>(
                 .unwrap_or("wav");
             media::inline_base64(format!("audio/{format}"), data, &param)
         }
-        Some("file") => file_part(part, &param),
+        Some("file") => {
+            let file = part.file.as_ref();
+            let data = file.and_then(|file| file.file_data.as_deref());
+            let name = file.and_then(|file| file.filename.as_deref());
+            let part = file_part(data, name, &format!("{param}.file"))?;
+            Ok(told(part, name))
+        }
+        Some("input_file") => {
+            let (data, name) = (part.file_data.as_deref(), part.filename.as_deref());
+            Ok(told(file_part(data, name, &param)?, name))
+        }
         _ => Err(unknown_part(part, position, nth)),
     }
 }
 
 /// A document, or anything else that has a type by its data URL or its name.
-fn file_part<'a>(part: &'a ContentPart<'a>, param: &str) -> Result<Part<'a>, Rejection> {
-    let file = part.file.as_ref();
-    let Some(data) = file.and_then(|file| file.file_data.as_deref()) else {
+fn file_part<'a>(
+    data: Option<&'a str>,
+    name: Option<&str>,
+    param: &str,
+) -> Result<Part<'a>, Rejection> {
+    let Some(data) = data else {
         let message = "Files must be sent as file_data; there is no Files API here.";
-        return Err(Rejection::new(
-            "unsupported_value",
-            format!("{param}.file.file_id"),
-            message,
-        ));
+        let param = format!("{param}.file_id");
+        return Err(Rejection::new("unsupported_value", param, message));
     };
-    let param = format!("{param}.file.file_data");
+    let param = format!("{param}.file_data");
     if media::is_data_url(data) {
         return media::inline(data, &param);
     }
-    let name = file
-        .and_then(|file| file.filename.as_deref())
-        .unwrap_or_default();
-    match media::type_of_name(name) {
+    match media::type_of_name(name.unwrap_or_default()) {
         Some(mime_type) => media::inline_base64(mime_type.to_owned(), data, &param),
         None => {
             let message = "The type of the file is not known. Send it as a data URL, \
                            data:<type>;base64,<data>, or with a filename that tells it.";
             Err(Rejection::new("invalid_value", param, message))
         }
+    }
+}
+
+/// What is text is told as text, under the name of its file.
+fn told<'a>(part: Part<'a>, name: Option<&str>) -> Part<'a> {
+    match part.inline_data.as_ref().and_then(media::text) {
+        Some(text) => Part::text(format!("{}\n{text}", name.unwrap_or("file"))),
+        None => part,
     }
 }
 

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    Fetched, Form, Notes, Rejection, Signatures, messages, plain_schema, schema, thinking, tools,
+    Fetched, Form, Notes, Rejection, Signatures, messages, parts, plain_schema, schema, thinking,
+    tools,
 };
 use crate::models::{self, Abilities, Generation};
 use crate::wire::gemini::{GenerateContentRequest, GenerationConfig, Part, Tool};
@@ -95,6 +96,9 @@ pub fn request<'a>(
         .iter()
         .find_map(|google| google.thought_tag_marker.clone());
     note_what_has_no_equal(chat, &mut notes);
+    if !abilities.sampling {
+        note_sampling(chat, &mut notes);
+    }
     Ok(Translated {
         request: GenerateContentRequest {
             contents,
@@ -163,6 +167,30 @@ fn note_what_has_no_equal(chat: &openai::ChatRequest<'_>, notes: &mut Notes) {
             notes.add(field, "left out: Gemini has no equal");
         }
     }
+    for field in &chat.left_out {
+        notes.add(field.clone(), "left out: it cannot be told here");
+    }
+    for (message, position) in chat.messages.iter().flatten().zip(0..) {
+        for field in parts::details(message, position) {
+            notes.add(field, "left out: Gemini chooses the detail itself");
+        }
+    }
+}
+
+/// Sent all the same: whether to heed them is Google's to decide, and may change.
+fn note_sampling(chat: &openai::ChatRequest<'_>, notes: &mut Notes) {
+    for (field, is_given) in [
+        ("temperature", chat.temperature.is_some()),
+        ("top_p", chat.top_p.is_some()),
+        ("top_k", chat.top_k.is_some()),
+    ] {
+        if is_given {
+            notes.add(
+                field,
+                "sent, but newer models, this one among them, ignore it",
+            );
+        }
+    }
 }
 
 /// What a model is told that cannot be held to a format.
@@ -203,7 +231,7 @@ fn generation_config(
             .find_map(|google| google.media_resolution.clone()),
         presence_penalty: penalty(chat.presence_penalty, "presence_penalty")?,
         frequency_penalty: penalty(chat.frequency_penalty, "frequency_penalty")?,
-        seed: chat.seed.map(folded),
+        seed: seed(chat, notes),
         thinking_config: thinking::thinking_config(chat, abilities, max_output_tokens, notes)?,
         ..GenerationConfig::default()
     })
@@ -377,8 +405,14 @@ fn stop_sequences(chat: &openai::ChatRequest<'_>, notes: &mut Notes) -> Vec<Stri
 }
 
 /// Gemini's seed has 32 bits. A larger one is folded, always in the same way.
-fn folded(seed: i64) -> i32 {
-    i32::try_from(seed).unwrap_or(((seed ^ (seed >> 32)) & 0x7fff_ffff) as i32)
+fn seed(chat: &openai::ChatRequest<'_>, notes: &mut Notes) -> Option<i32> {
+    let given = chat.seed?;
+    if let Ok(seed) = i32::try_from(given) {
+        return Some(seed);
+    }
+    let folded = ((given ^ (given >> 32)) & 0x7fff_ffff) as i32;
+    notes.add("seed", format!("sent as {folded}: Gemini's has 32 bits"));
+    Some(folded)
 }
 
 /// `None`: any text. `Some(None)`: JSON. `Some(Some(schema))`: JSON of this schema.

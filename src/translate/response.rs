@@ -8,7 +8,7 @@ use crate::wire::Text;
 use crate::wire::gemini::GenerateContentResponse;
 use crate::wire::openai::{
     AssistantCustomCall, AssistantFunction, AssistantMessage, AssistantToolCall, ChatCompletion,
-    Choice, ExtraContent, FinishReason, GoogleContent, Logprobs, OutputImage, OutputImageUrl,
+    Choice, ExtraContent, FinishReason, Logprobs, OutputImage, OutputImageUrl,
 };
 
 /// What one alternative said, gathered.
@@ -89,6 +89,7 @@ impl Gathered {
             function_call,
             annotations: finish.annotations,
             images: self.images,
+            extra_content: finish.signature.map(ExtraContent::signature),
         };
         Choice {
             index,
@@ -100,6 +101,8 @@ impl Gathered {
 }
 
 fn owned(call: Call<'_>) -> AssistantToolCall<'static> {
+    let signature = call.signature.map(str::to_owned);
+    let extra_content = signature.map(ExtraContent::signature);
     let call = tool_call(call);
     AssistantToolCall {
         index: None,
@@ -113,11 +116,7 @@ fn owned(call: Call<'_>) -> AssistantToolCall<'static> {
             name: into_static(custom.name),
             input: custom.input,
         }),
-        extra_content: call.extra_content.map(|extra| ExtraContent {
-            google: extra.google.map(|google| GoogleContent {
-                thought_signature: google.thought_signature.map(into_static),
-            }),
-        }),
+        extra_content,
     }
 }
 
@@ -128,11 +127,7 @@ fn into_static(text: Text<'_>) -> Text<'static> {
 /// A call as OpenAI tells it: with the signature where Google's own OpenAI
 /// endpoint puts it, and the text of a custom tool taken out of its JSON.
 pub(super) fn tool_call(call: Call<'_>) -> AssistantToolCall<'_> {
-    let extra_content = call.signature.map(|signature| ExtraContent {
-        google: Some(GoogleContent {
-            thought_signature: Some(signature.into()),
-        }),
-    });
+    let extra_content = call.signature.map(ExtraContent::signature);
     let (kind, function, custom) = if call.is_custom {
         let input = input_of(&call.arguments);
         (

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::fence::Fence;
-use super::signatures::{CallRecord, Signatures};
+use super::signatures::{self, CallRecord, Signatures};
 use super::usage::{merge, usage};
 use super::{Form, Stamp, Unfinished, citations, logprobs};
 use crate::wire::gemini::{Blob, Candidate, GenerateContentResponse, Part, UsageMetadata};
@@ -68,6 +68,8 @@ pub struct Finish {
     pub refusal: Option<String>,
     /// What a search found.
     pub annotations: Vec<Annotation>,
+    /// The thought signature of the text.
+    pub signature: Option<String>,
 }
 
 /// Reads an answer, event by event.
@@ -96,6 +98,8 @@ struct Choice {
     /// All of it, if it may be cited.
     text: String,
     annotations: Vec<Annotation>,
+    /// Of the text, if it can be given back on that very text.
+    signature: Option<String>,
     finish_reason: Option<String>,
     finish_message: Option<String>,
 }
@@ -188,11 +192,16 @@ impl Reader {
         }
         let choice = &mut self.choices[index as usize];
         match part.text.as_deref() {
-            Some("") => {}
+            Some("") if part.thought == Some(true) => {}
+            // Streams often end with a signature on a part without text.
+            Some("") => choice.sign(signature(part), &self.form),
             Some(thought) if part.thought == Some(true) => {
                 choice.think(thought, &self.form, index, said);
             }
-            Some(text) => choice.say(text, &self.form, index, said),
+            Some(text) => {
+                choice.say(text, &self.form, index, said);
+                choice.sign(signature(part), &self.form);
+            }
             None => {
                 if let Some(code) = &part.executable_code {
                     let language = code.language.to_ascii_lowercase();
@@ -241,10 +250,7 @@ impl Reader {
             .args
             .as_ref()
             .map_or(Cow::Borrowed("{}"), |args| args.compact());
-        let signature = part
-            .thought_signature
-            .as_deref()
-            .filter(|signature| !signature.is_empty());
+        let signature = signature(part);
         if let Some(signature) = signature {
             let (id, model) = (id.as_str(), self.stamp.model.as_str());
             let record = CallRecord {
@@ -309,6 +315,7 @@ impl Reader {
                 reason,
                 refusal,
                 annotations: Vec::new(),
+                signature: None,
             };
             return Ok(Ending {
                 finishes: vec![finish],
@@ -322,6 +329,9 @@ impl Reader {
         let mut finishes = Vec::new();
         for (choice, index) in self.choices.iter_mut().zip(0..) {
             choice.flush(&self.form, index, &mut said);
+            if let Some(signature) = &choice.signature {
+                signatures::remember_text(signature, &self.stamp.model, &*self.signatures);
+            }
             finishes.push(choice.finish(&self.form, is_blocked)?);
         }
         Ok(Ending { finishes, usage })
@@ -356,6 +366,7 @@ impl Choice {
     fn say(&mut self, text: &str, form: &Form, index: u32, said: &mut impl FnMut(u32, Said<'_>)) {
         self.close_thoughts(form, index, said);
         self.has_text = true;
+        self.signature = None;
         if form.searches {
             self.text.push_str(text);
         }
@@ -365,6 +376,15 @@ impl Choice {
         let bare = self.fence.push(text);
         if !bare.is_empty() {
             said(index, Said::Text(&bare));
+        }
+    }
+
+    /// The text so far is signed. Not so text that is told otherwise than it came,
+    /// or out of its place: OpenAI's goes before all calls.
+    fn sign(&mut self, signature: Option<&str>, form: &Form) {
+        let is_as_it_came = form.thought_tag.is_none() && !form.strips_fence;
+        if self.has_text && self.calls == 0 && is_as_it_came {
+            self.signature = signature.map(str::to_owned).or(self.signature.take());
         }
     }
 
@@ -424,8 +444,15 @@ impl Choice {
             reason,
             refusal: None,
             annotations,
+            signature: self.signature.take(),
         })
     }
+}
+
+/// An empty one is none.
+fn signature<'a>(part: &'a Part<'_>) -> Option<&'a str> {
+    let signature = part.thought_signature.as_deref();
+    signature.filter(|signature| !signature.is_empty())
 }
 
 pub(super) fn fingerprint(model_version: &str) -> String {

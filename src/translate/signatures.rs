@@ -4,6 +4,10 @@
 //! Three layers: what we remember by call id, what the client gave back in
 //! `extra_content`, and Google's documented stand-in.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
 use crate::models::Generation;
 use crate::wire::{Text, openai};
 
@@ -81,6 +85,39 @@ pub(super) fn for_call<'a>(
     }
 }
 
+/// The signature to send with a text that the client gives back: the one that it
+/// carries, unless that is known to be another model's. None is ever demanded.
+pub(super) fn for_text<'a>(
+    carried: &'a str,
+    model: &str,
+    signatures: &dyn Signatures,
+) -> Option<Text<'a>> {
+    let id = text_id(carried);
+    let is_foreign = signatures.recall(&text_record(&id, model)) == Recalled::Foreign;
+    (!is_foreign).then(|| carried.into())
+}
+
+/// Keeps whose the signature of a text is.
+pub(super) fn remember_text(signature: &str, model: &str, signatures: &dyn Signatures) {
+    let id = text_id(signature);
+    signatures.remember(&text_record(&id, model), signature);
+}
+
+/// Texts have no ids; their signatures are as good.
+fn text_id(signature: &str) -> String {
+    let digest = Sha256::digest(signature.as_bytes());
+    format!("text_{}", STANDARD.encode(digest))
+}
+
+fn text_record<'a>(id: &'a str, model: &'a str) -> CallRecord<'a> {
+    CallRecord {
+        id,
+        name: "",
+        arguments: "",
+        model,
+    }
+}
+
 /// LiteLLM carries signatures in the ids of calls: the id, and the signature.
 pub(super) fn split_id(id: &str) -> (&str, Option<&str>) {
     match id.split_once("__thought__") {
@@ -90,12 +127,13 @@ pub(super) fn split_id(id: &str) -> (&str, Option<&str>) {
 }
 
 /// A signature in `extra_content`. An empty one would be refused as corrupted.
-pub(super) fn carried<'a>(call: &'a openai::ToolCall<'a>) -> Option<&'a str> {
-    let google = call.extra_content.as_ref()?.google.as_ref()?;
-    google
-        .thought_signature
-        .as_deref()
-        .filter(|signature| !signature.is_empty())
+pub(super) fn carried<'a>(extra: Option<&'a openai::ExtraContent<'a>>) -> Option<&'a str> {
+    let extra = extra?;
+    [&extra.google, &extra.vertex]
+        .into_iter()
+        .flatten()
+        .filter_map(|content| content.thought_signature.as_deref())
+        .find(|signature| !signature.is_empty())
 }
 
 #[cfg(test)]
@@ -140,5 +178,17 @@ mod tests {
             None
         );
         assert_eq!(sent(Recalled::Unknown, None, Generation::Two5), None);
+    }
+
+    #[test]
+    fn a_text_is_signed_unless_by_another_model_or_distrusted() {
+        let sent = |recalled| for_text("theirs", "m", &Memory(recalled));
+        assert_eq!(sent(Recalled::Unknown), Some("theirs".into()));
+        assert_eq!(
+            sent(Recalled::Signature("theirs".into())),
+            Some("theirs".into())
+        );
+        assert_eq!(sent(Recalled::Foreign), None);
+        assert_eq!(for_text("theirs", "m", &Distrust), None);
     }
 }

@@ -7,7 +7,7 @@ use super::response::{picture, tool_call};
 use super::said::{Finish, Reader, Said};
 use crate::wire::gemini::GenerateContentResponse;
 use crate::wire::openai::{
-    ChatCompletionChunk, ChunkChoice, ChunkDelta, FinishReason, Logprobs, Usage,
+    ChatCompletionChunk, ChunkChoice, ChunkDelta, ExtraContent, FinishReason, Logprobs, Usage,
 };
 
 /// Turns events into chunks.
@@ -159,6 +159,14 @@ impl Chunks {
         if let Some(refusal) = finish.refusal.as_deref() {
             let delta = ChunkDelta {
                 refusal: Some(refusal),
+                ..ChunkDelta::default()
+            };
+            self.emit(index, delta, None, None, sink);
+        }
+        // Once in a stream: some clients join strings that come again.
+        if let Some(signature) = finish.signature.as_deref() {
+            let delta = ChunkDelta {
+                extra_content: Some(ExtraContent::signature(signature)),
                 ..ChunkDelta::default()
             };
             self.emit(index, delta, None, None, sink);

@@ -60,8 +60,22 @@ pub(super) fn thinking_config(
         ..ThinkingConfig::default()
     };
     match (wish.budget, wish.effort, abilities.thinking) {
-        (Some(tokens), _, Thinking::Budget { min, max, .. }) => {
-            config.thinking_budget = Some(tokens.clamp(min, max));
+        (
+            Some(tokens),
+            _,
+            Thinking::Budget {
+                min,
+                max,
+                can_be_off,
+            },
+        ) => {
+            let least = if can_be_off && tokens == 0 { 0 } else { min };
+            let budget = tokens.clamp(least, max);
+            if budget != tokens {
+                let reason = format!("{tokens} tokens are {budget} in this model's range");
+                notes.add(budget_field(chat), reason);
+            }
+            config.thinking_budget = Some(budget);
         }
         // Gemini 3 takes a budget, too, but a level does better.
         (Some(tokens), _, Thinking::Level(levels)) => {
@@ -84,6 +98,16 @@ pub(super) fn thinking_config(
         _ => {}
     }
     Ok(Some(config))
+}
+
+/// Which of the fields the budget came from.
+fn budget_field(chat: &openai::ChatRequest<'_>) -> &'static str {
+    let thinking = chat.thinking.as_ref();
+    if thinking.is_some_and(|thinking| thinking.budget_tokens.is_some()) {
+        "thinking.budget_tokens"
+    } else {
+        "reasoning.max_tokens"
+    }
 }
 
 /// Anthropic's `thinking` wins over OpenRouter's `reasoning`, and that over

@@ -15,6 +15,9 @@ use crate::wire::{Text, openai};
 /// Characters in a function name.
 const MAX_NAME: usize = 64;
 
+/// Gemini refuses two of one name; the first stays.
+const DECLARED_TWICE: &str = "left out: there is one of this name already";
+
 /// The functions of one request: which exist, and how those are called whose
 /// names Gemini would refuse.
 #[derive(Debug, Default, Clone)]
@@ -82,6 +85,8 @@ pub(super) fn declarations<'a>(
                 if let Some(name) = names.declare(name, false) {
                     let parameters = schema::parameters(parameters.as_ref());
                     declarations.push(declaration(name, description.as_deref(), parameters));
+                } else {
+                    notes.add(format!("tools[{position}]"), DECLARED_TWICE);
                 }
             }
             Some("custom") => {
@@ -94,6 +99,8 @@ pub(super) fn declarations<'a>(
                 if let Some(name) = names.declare(name, true) {
                     let description = description.as_deref().unwrap_or_default();
                     declarations.push(custom_declaration(name, description, format.as_ref()));
+                } else {
+                    notes.add(format!("tools[{position}]"), DECLARED_TWICE);
                 }
             }
             Some(_) => notes.add(
@@ -157,7 +164,9 @@ fn custom_declaration<'a>(
         .and_then(Value::as_str);
     let description: Text<'_> = match definition {
         Some(definition) => {
-            format!("{description}\nThe input must match this grammar:\n{definition}").into()
+            let grammar =
+                format!("{description}\nThe input must match this grammar:\n{definition}");
+            grammar.trim_start().to_owned().into()
         }
         None => description.into(),
     };

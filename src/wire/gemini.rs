@@ -135,6 +135,9 @@ pub struct FunctionResponse<'a> {
     pub name: Text<'a>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub response: Option<Json<'a>>,
+    /// Media that belong to it; from Gemini 3 on.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Json<'a>>,
 }
 
 /// Bytes, as base64.

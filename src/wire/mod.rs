@@ -11,6 +11,7 @@ pub mod google_oauth;
 pub mod openai;
 pub mod pretty;
 pub mod provisioning;
+pub mod responses;
 pub mod sse;
 
 use std::borrow::Cow;

@@ -11,6 +11,7 @@ use serde::de::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::wire::responses::{Input, TextOptions};
 use crate::wire::{Json, Text};
 
 /// The body of `POST /v1/chat/completions`.
@@ -20,6 +21,21 @@ pub struct ChatRequest<'a> {
     pub model: Option<Text<'a>>,
     #[serde(borrow)]
     pub messages: Option<Vec<Message<'a>>>,
+    /// In place of `messages`, from clients that speak of Responses everywhere;
+    /// the fields down to `text` go with it.
+    #[serde(borrow)]
+    pub input: Option<Input<'a>>,
+    #[serde(borrow)]
+    pub instructions: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "whole_number")]
+    pub max_output_tokens: Option<i64>,
+    pub previous_response_id: Option<IgnoredAny>,
+    pub conversation: Option<IgnoredAny>,
+    pub prompt: Option<IgnoredAny>,
+    pub text: Option<TextOptions>,
+    /// Not the client's: what was given up when `input` was read.
+    #[serde(skip)]
+    pub left_out: Vec<String>,
     #[serde(default, deserialize_with = "whole_number")]
     pub max_completion_tokens: Option<i64>,
     /// Deprecated by OpenAI, sent by many.
@@ -167,6 +183,9 @@ pub struct Message<'a> {
     /// Of old, before there were several calls; answered by the role `function`.
     #[serde(borrow)]
     pub function_call: Option<CalledFunction<'a>>,
+    /// What Google's own OpenAI endpoint takes and gives beyond OpenAI's fields.
+    #[serde(borrow)]
+    pub extra_content: Option<ExtraContent<'a>>,
 }
 
 /// A string, or a list of parts.
@@ -196,12 +215,21 @@ pub struct ContentPart<'a> {
     pub input_audio: Option<InputAudio<'a>>,
     #[serde(borrow)]
     pub file: Option<File<'a>>,
+    // Responses do not nest these.
+    #[serde(borrow)]
+    pub detail: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub file_data: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub filename: Option<Text<'a>>,
 }
 
 /// `{"url": …}`; some clients send the bare string.
 #[derive(Debug)]
 pub struct ImageUrl<'a> {
     pub url: Text<'a>,
+    /// `low`, `high` or `auto`
+    pub detail: Option<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -261,12 +289,31 @@ pub struct CalledCustomTool<'a> {
 pub struct ExtraContent<'a> {
     #[serde(borrow)]
     pub google: Option<GoogleContent<'a>>,
+    /// The same, from clients of Vertex AI; only read.
+    #[serde(borrow, skip_serializing)]
+    pub vertex: Option<GoogleContent<'a>>,
+}
+
+impl<'a> ExtraContent<'a> {
+    pub fn signature(signature: impl Into<Text<'a>>) -> Self {
+        let google = GoogleContent {
+            thought_signature: Some(signature.into()),
+            parts: None,
+        };
+        Self {
+            google: Some(google),
+            vertex: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GoogleContent<'a> {
     #[serde(borrow)]
     pub thought_signature: Option<Text<'a>>,
+    /// Of a tool's result: media, in Gemini's own words; only read.
+    #[serde(borrow, skip_serializing)]
+    pub parts: Option<Json<'a>>,
 }
 
 /// A function the model may call. The Responses API's flat shape is understood.
@@ -362,6 +409,9 @@ pub struct AssistantMessage {
     /// Not OpenAI's: what other servers do with a model's pictures.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<OutputImage>,
+    /// Google's: the thought signature of `content`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_content: Option<ExtraContent<'static>>,
 }
 
 /// Where something that the answer says was found.
@@ -494,6 +544,8 @@ pub struct ChunkDelta<'a> {
     pub annotations: Option<&'a [Annotation]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<[OutputImage; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_content: Option<ExtraContent<'a>>,
 }
 
 /// The only words that clients know.
@@ -694,6 +746,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for ImageUrl<'a> {
         struct Object<'a> {
             #[serde(borrow)]
             url: Text<'a>,
+            #[serde(borrow)]
+            detail: Option<Text<'a>>,
         }
 
         struct StringOrObject;
@@ -706,18 +760,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for ImageUrl<'a> {
             }
 
             fn visit_borrowed_str<E: de::Error>(self, url: &'de str) -> Result<Self::Value, E> {
-                Ok(ImageUrl { url: url.into() })
+                let url = url.into();
+                Ok(ImageUrl { url, detail: None })
             }
 
             fn visit_str<E: de::Error>(self, url: &str) -> Result<Self::Value, E> {
-                Ok(ImageUrl {
-                    url: url.to_owned().into(),
-                })
+                let url = url.to_owned().into();
+                Ok(ImageUrl { url, detail: None })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                let Object { url } = Object::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(ImageUrl { url })
+                let Object { url, detail } = Object::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(ImageUrl { url, detail })
             }
         }
 

@@ -81,8 +81,28 @@ fn without_thoughts_and_calls_their_keys_are_absent() {
     by_both_roads(|_, simulator, proxy| {
         simulator.script(json!([{"text": "Hello"}])).unwrap();
         let answer = proxy.chat(&question("Hi")).success();
-        let expected = json!({"role": "assistant", "content": "Hello", "refusal": null});
-        assert_eq!(answer["choices"][0]["message"], expected);
+        let message = &answer["choices"][0]["message"];
+        let expected = json!({"role": "assistant", "content": "Hello", "refusal": null,
+            "extra_content": message["extra_content"]});
+        assert_eq!(message, &expected);
+    });
+}
+
+#[test]
+fn the_signature_of_a_text_comes_back_on_that_text() {
+    by_both_roads(|road, simulator, proxy| {
+        simulator.script(json!([{"text": "Hello"}])).unwrap();
+        let mut chat = question("Hi");
+        let answer = proxy.chat(&chat).success();
+        let message = answer["choices"][0]["message"].clone();
+        let signature = message["extra_content"]["google"]["thought_signature"].clone();
+        assert!(signature.is_string(), "{message}");
+        let messages = chat["messages"].as_array_mut().unwrap();
+        messages.extend([message, json!({"role": "user", "content": "And?"})]);
+        proxy.chat(&chat).success();
+        let part = json!({"text": "Hello", "thoughtSignature": signature});
+        let asked = road.asked(simulator);
+        assert_eq!(asked["contents"][1]["parts"], json!([part]));
     });
 }
 

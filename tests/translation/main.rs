@@ -98,7 +98,8 @@ impl Case {
         let mut model = "gemini-3.5-flash".to_owned();
         let mut include_usage = false;
         if let Some(request) = &request {
-            let chat: ChatRequest<'_> = serde_json::from_str(request).expect("a request");
+            let mut chat: ChatRequest<'_> = serde_json::from_str(request).expect("a request");
+            let taken = translate::take_input(&mut chat);
             model = chat.model.as_deref().unwrap_or(&model).to_owned();
             include_usage = chat
                 .stream_options
@@ -106,7 +107,7 @@ impl Case {
                 .and_then(|options| options.include_usage)
                 == Some(true);
             let mut fetched = Fetched::default();
-            let found = self.fetch(&chat, &mut fetched);
+            let found = taken.and_then(|()| self.fetch(&chat, &mut fetched));
             let translated =
                 found.and_then(|()| translate::request(&chat, &model, &NoSignatures, &fetched));
             let (gemini, ignored, rejection) = match translated {
