@@ -173,7 +173,9 @@ impl<'a> Conversation<'a, '_> {
 
     /// Text, then calls; and at once a turn with the results of those calls.
     fn add_assistant(&mut self, message: &'a Message<'a>, at: usize) -> Result<(), Rejection> {
-        let mut said: Vec<_> = parts::texts(message, at)?.map(Part::text).collect();
+        let refusal = message.refusal.as_deref().filter(|text| !text.is_empty());
+        let texts = parts::texts(message, at)?.chain(refusal);
+        let mut said: Vec<_> = texts.map(Part::text).collect();
         let carried = signatures::carried(message.extra_content.as_ref());
         if let (Some(text), Some(carried)) = (said.last_mut(), carried)
             && self.generation != Generation::Other

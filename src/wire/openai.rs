@@ -174,6 +174,9 @@ pub struct Message<'a> {
     pub role: Option<Text<'a>>,
     #[serde(borrow)]
     pub content: Option<MessageContent<'a>>,
+    /// What the assistant said instead of an answer.
+    #[serde(borrow)]
+    pub refusal: Option<Text<'a>>,
     #[serde(borrow)]
     pub name: Option<Text<'a>>,
     #[serde(borrow)]

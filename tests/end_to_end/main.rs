@@ -6,7 +6,8 @@
 //!   running, and the two roads to Gemini), `client` (HTTP to the byte)
 //! - a chat, there and back: `chat` (answers in one piece), `requests` (what
 //!   Google is asked for them), `streaming` (answers in events), `tools` (calls
-//!   out, results back), `thought_signatures` (what must come back with them)
+//!   out, results back), `thought_signatures` (what must come back with them),
+//!   `histories` (whatever a client has gathered, by the hundred)
 //! - beside the chat: `surface` (models, health, keys, paths), `web_pages` (whose
 //!   may ask), `completions` (the way of old)
 //! - who we are to Google: `browser_login`, `terminal_login`, `tokens` (renewal,
@@ -26,6 +27,7 @@ mod proxy;
 mod running;
 
 mod chat;
+mod histories;
 mod requests;
 mod second_tries;
 mod streaming;
