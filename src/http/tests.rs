@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread;
 
 use super::*;
@@ -92,22 +92,18 @@ fn lesson_11_each_silence_has_a_limit_and_words_of_its_own() {
 
 #[test]
 fn lesson_12_a_stream_may_last_longer_than_every_limit() {
-    let (_going_on, gone) = mpsc::channel::<()>();
+    let limits = brief().first_byte_timeout + brief().idle_timeout;
     let address = server(move |mut connection| {
         hear(&connection);
         connection.write_all(HEAD).unwrap();
-        for _ in 0..20 {
-            let pause = gone.recv_timeout(Duration::from_millis(50));
-            assert_eq!(pause, Err(RecvTimeoutError::Timeout));
+        let begun = std::time::Instant::now();
+        while begun.elapsed() <= limits {
             connection.write_all(PIECE).unwrap();
         }
         connection.write_all(b"0\r\n\r\n").unwrap();
     });
-    let begun = std::time::Instant::now();
     let response = ask(&brief(), &format!("http://{address}/")).unwrap();
-    assert_eq!(read_to_end(response).unwrap(), 20);
-    let limits = brief();
-    assert!(begun.elapsed() > limits.first_byte_timeout + limits.idle_timeout);
+    assert!(read_to_end(response).unwrap() > 0);
 }
 
 /// Addresses of documentation (RFC 5737): nobody answers there.
