@@ -5,8 +5,10 @@
 //!
 //! A request is one function, [`request()`]. An answer is read once, by
 //! [`said::Reader`], into [`said::Said`]: whole or in pieces it is the same
-//! sequence, which `response` gathers and `stream` passes on.
+//! sequence, which each dialect (`chat`, `completions`, `responses`) gathers or
+//! passes on.
 
+mod chat;
 mod citations;
 mod completions;
 mod fence;
@@ -20,25 +22,22 @@ mod notes;
 mod parts;
 mod plain_schema;
 mod request;
-mod response;
 pub mod said;
 mod schema;
 mod signatures;
 mod sniff;
-mod stream;
 mod thinking;
 mod tools;
 mod usage;
 
+pub use chat::{StreamTranslator, response};
 pub use completions::{Chats, CompletionTranslator};
 pub use fetched::{Fetched, Remote, remote_media};
 pub use form::Form;
 pub use input::take_input;
 pub use notes::{Note, Notes};
 pub use request::{Translated, make_schemas_plain, request};
-pub use response::response;
 pub use signatures::{CallRecord, Distrust, NoSignatures, Recalled, Signatures};
-pub use stream::StreamTranslator;
 pub use tools::Names;
 
 use sha2::{Digest, Sha256};

@@ -45,6 +45,19 @@ pub struct Call<'a> {
     pub is_custom: bool,
 }
 
+impl Call<'_> {
+    /// What a custom tool is given: the text in the one parameter it was declared with.
+    pub(super) fn input(&self) -> String {
+        let arguments: serde_json::Value =
+            serde_json::from_str(&self.arguments).unwrap_or_default();
+        match arguments.get("input").and_then(serde_json::Value::as_str) {
+            Some(input) => input.to_owned(),
+            // The model did not keep to that parameter.
+            None => arguments.to_string(),
+        }
+    }
+}
+
 /// A picture that the model made.
 #[derive(Debug)]
 pub struct Image<'a> {

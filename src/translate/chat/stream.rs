@@ -2,9 +2,9 @@
 //! clients rely on: the role once for each choice, deltas of one kind each, one
 //! finish chunk for each choice, the usage last.
 
-use super::Unfinished;
-use super::response::{picture, tool_call};
-use super::said::{Finish, Reader, Said};
+use super::whole::{picture, tool_call};
+use crate::translate::Unfinished;
+use crate::translate::said::{self, Finish, Reader, Said};
 use crate::wire::gemini::GenerateContentResponse;
 use crate::wire::openai::{
     ChatCompletionChunk, ChunkChoice, ChunkDelta, ExtraContent, FinishReason, Logprobs, Usage,
@@ -56,7 +56,7 @@ impl StreamTranslator {
         let Self { reader, chunks } = self;
         if chunks.begun == 0 {
             // The same in all chunks, or in none.
-            chunks.fingerprint = event.model_version.as_deref().map(super::said::fingerprint);
+            chunks.fingerprint = event.model_version.as_deref().map(said::fingerprint);
         }
         reader.read(event, |index, said| chunks.tell(index, said, &mut sink));
     }

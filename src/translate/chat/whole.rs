@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::said::{Call, Finish, Image, Reader, Said};
-use super::{Form, Unfinished};
+use crate::translate::said::{Call, Finish, Image, Reader, Said};
+use crate::translate::{Form, Unfinished};
 use crate::wire::Text;
 use crate::wire::gemini::GenerateContentResponse;
 use crate::wire::openai::{
@@ -129,7 +129,7 @@ fn into_static(text: Text<'_>) -> Text<'static> {
 pub(super) fn tool_call(call: Call<'_>) -> AssistantToolCall<'_> {
     let extra_content = call.signature.map(ExtraContent::signature);
     let (kind, function, custom) = if call.is_custom {
-        let input = input_of(&call.arguments);
+        let input = call.input();
         (
             "custom",
             None,
@@ -153,15 +153,6 @@ pub(super) fn tool_call(call: Call<'_>) -> AssistantToolCall<'_> {
         function,
         custom,
         extra_content,
-    }
-}
-
-fn input_of(arguments: &str) -> String {
-    let arguments: serde_json::Value = serde_json::from_str(arguments).unwrap_or_default();
-    match arguments.get("input").and_then(serde_json::Value::as_str) {
-        Some(input) => input.to_owned(),
-        // The model did not keep to the one parameter it was given.
-        None => arguments.to_string(),
     }
 }
 
