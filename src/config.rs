@@ -59,6 +59,16 @@ pub enum UpstreamKind {
     GeminiApi,
 }
 
+impl UpstreamKind {
+    /// As `PROXY_UPSTREAM` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CodeAssist => "code-assist",
+            Self::GeminiApi => "gemini-api",
+        }
+    }
+}
+
 /// Google's addresses. Bases carry no trailing slash.
 #[derive(Debug, Clone)]
 pub struct Endpoints {

@@ -58,6 +58,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ),
     ("wire::openai", &["translate/", "server/", "wire/"]),
     ("wire::completions", &["translate/", "server/", "wire/"]),
+    ("wire::responses", &["translate/", "server/", "wire/"]),
     (
         "wire::gemini",
         &["translate/", "upstream/", "models/", "wire/"],

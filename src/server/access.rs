@@ -28,6 +28,13 @@ pub(super) fn check(request: &Request, keys: &[Secret]) -> Result<(), ApiError> 
     }
 }
 
+/// Which of `keys` a request presents.
+pub(super) fn owner(request: &Request, keys: &[Secret]) -> Option<usize> {
+    let presented: Vec<_> = presented(request).collect();
+    let matching = |key: &Secret| presented.iter().any(|given| key.matches(given));
+    keys.iter().position(matching)
+}
+
 /// Lets pass whoever sits at this machine, or presents a key. For what a browser
 /// opens: it has no key to send. (Behind a proxy on this machine that hides the
 /// name it was asked by, everyone seems to sit here.)

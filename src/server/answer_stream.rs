@@ -9,10 +9,12 @@ use serde::Serialize;
 use super::Service;
 use super::asking::Asking;
 use super::error::ApiError;
+use super::responses::{self, Answering};
 use crate::http::Pulse;
 use crate::server::transport::writer::{Heartbeat, More, Refused, Reply, Source};
 use crate::translate::{CompletionTranslator, StreamTranslator, Unfinished};
-use crate::upstream::{EventStream, Question, UpstreamError};
+use crate::upstream::{Event, EventStream, Question, UpstreamError};
+use crate::wire::responses::ResponseEvent;
 
 /// A stream's head, and its source.
 pub(super) fn reply(source: AnswerStream) -> Reply {
@@ -34,10 +36,11 @@ pub(super) fn reply(source: AnswerStream) -> Reply {
 pub(super) enum Dialect {
     Chat {
         translator: Box<StreamTranslator>,
-        asking: Asking,
+        asking: Box<Asking>,
         include_usage: bool,
     },
     Completions(CompletionTranslator),
+    Responses(Box<Answering>),
 }
 
 impl Dialect {
@@ -46,6 +49,7 @@ impl Dialect {
         match self {
             Self::Chat { translator, .. } => translator.is_finished(),
             Self::Completions(translator) => translator.is_finished(),
+            Self::Responses(answer) => answer.translator.is_finished(),
         }
     }
 
@@ -53,45 +57,101 @@ impl Dialect {
         match self {
             Self::Chat { translator, .. } => translator.usage().total_tokens,
             Self::Completions(translator) => translator.usage().total_tokens,
+            Self::Responses(answer) => answer.translator.usage().total_tokens,
         }
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Unfinished> {
+    /// Takes in one of Google's events.
+    fn push(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
         match self {
-            Self::Chat { translator, .. } => translator.finish(|chunk| write_event(out, chunk)),
-            Self::Completions(translator) => translator.finish(|chunk| write_event(out, chunk)),
+            Self::Chat { translator, .. } => {
+                translator.push(event, |chunk| write_event(out, chunk));
+            }
+            Self::Completions(translator) => {
+                translator.push(event, |chunk| write_event(out, chunk));
+            }
+            Self::Responses(answer) => {
+                let translator = &mut answer.translator;
+                translator.push(event, |event| write_named_event(out, event));
+            }
+        }
+    }
+
+    /// The good end of one answer; `is_last` if there are no more.
+    fn finish(
+        &mut self,
+        service: &Service,
+        is_last: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unfinished> {
+        match self {
+            Self::Chat { translator, .. } => translator.finish(|chunk| write_event(out, chunk))?,
+            Self::Completions(translator) => translator.finish(|chunk| write_event(out, chunk))?,
+            Self::Responses(answer) => {
+                let translator = &mut answer.translator;
+                let tell = |event: &ResponseEvent<'_>| write_named_event(out, event);
+                let response = translator.finish(responses::now(), tell)?;
+                answer.keep(service, response);
+                return Ok(());
+            }
+        }
+        if is_last {
+            out.extend_from_slice(b"data: [DONE]\n\n");
+        }
+        Ok(())
+    }
+
+    /// The bad end.
+    fn fail(&mut self, error: &ApiError, out: &mut Vec<u8>) {
+        match self {
+            Self::Chat { .. } | Self::Completions(_) => error.write_event(out),
+            Self::Responses(answer) => {
+                let tell = |event: &ResponseEvent<'_>| write_named_event(out, event);
+                answer.translator.fail(error.failure(), tell);
+            }
+        }
+    }
+
+    fn asking(&mut self) -> Option<&mut Asking> {
+        match self {
+            Self::Chat { asking, .. } => Some(asking),
+            Self::Completions(_) => None,
+            Self::Responses(answer) => Some(&mut answer.asking),
         }
     }
 
     /// Google refused the question: another one, if that may help.
     fn reconsider(&mut self, error: &UpstreamError) -> Option<Question> {
-        match self {
-            Self::Chat { asking, .. } => asking.reconsider(error),
-            Self::Completions(_) => None,
-        }
+        self.asking()?.reconsider(error)
     }
 
     fn accepted(&mut self) {
-        if let Self::Chat { asking, .. } = self {
+        if let Some(asking) = self.asking() {
             asking.forget_body();
         }
     }
 
     /// The answer is over, and the client has got nothing of it: begins anew, once.
     fn begins_anew(&mut self) -> bool {
-        let Self::Chat {
-            translator,
-            asking,
-            include_usage,
-        } = self
-        else {
-            return false;
+        let is_in_vain = match self {
+            Self::Chat { translator, .. } => translator.is_finished() && translator.is_silent(),
+            Self::Completions(_) => false,
+            Self::Responses(answer) => {
+                answer.translator.is_finished() && answer.translator.is_silent()
+            }
         };
-        let is_in_vain = translator.is_finished() && translator.is_silent();
-        if !is_in_vain || !asking.allows_another_try() {
+        if !is_in_vain || !self.asking().is_some_and(Asking::allows_another_try) {
             return false;
         }
-        **translator = StreamTranslator::new(asking.reader(), *include_usage);
+        match self {
+            Self::Chat {
+                translator,
+                asking,
+                include_usage,
+            } => **translator = StreamTranslator::new(asking.reader(), *include_usage),
+            Self::Completions(_) => {}
+            Self::Responses(answer) => answer.translator.begin_anew(answer.asking.reader()),
+        }
         true
     }
 }
@@ -152,13 +212,10 @@ impl AnswerStream {
                 log::info!("{} the answer is empty: asking Google once more", self.id);
                 continue;
             }
-            self.dialect.finish(out)?;
+            let is_last = self.questions.len() == 1;
+            self.dialect.finish(&self.service, is_last, out)?;
             self.questions.pop_front();
-            if self.questions.is_empty() {
-                out.extend_from_slice(b"data: [DONE]\n\n");
-                return Ok(More::No);
-            }
-            return Ok(More::Yes);
+            return Ok(if is_last { More::No } else { More::Yes });
         }
     }
 
@@ -193,14 +250,7 @@ impl AnswerStream {
                 }
             };
             match next {
-                Ok(Some(event)) => match &mut self.dialect {
-                    Dialect::Chat { translator, .. } => {
-                        translator.push(event, |chunk| write_event(out, chunk));
-                    }
-                    Dialect::Completions(translator) => {
-                        translator.push(event, |chunk| write_event(out, chunk));
-                    }
-                },
+                Ok(Some(event)) => self.dialect.push(event, out),
                 Ok(None) => break Ok(Pulled::All),
                 // Google has said everything; how its connection ends is of no matter.
                 Err(UpstreamError::Http(_)) if self.dialect.is_finished() => break Ok(Pulled::All),
@@ -210,7 +260,10 @@ impl AnswerStream {
         outcome.map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, error: UpstreamError) -> ApiError {
+    fn failed(&mut self, error: UpstreamError) -> ApiError {
+        if let Some(asking) = self.dialect.asking() {
+            return asking.failed(error);
+        }
         let model = self
             .questions
             .front()
@@ -218,10 +271,10 @@ impl AnswerStream {
         ApiError::upstream(error, model, &self.service.sign_in_page)
     }
 
-    fn refused(&self, error: ApiError) -> Refused {
+    fn refused(&mut self, error: ApiError) -> Refused {
         log::info!("{} {}", self.id, error.for_log());
         let mut event = Vec::new();
-        error.write_event(&mut event);
+        self.dialect.fail(&error, &mut event);
         let mut reply = error.into_reply();
         reply.add_header("x-request-id", self.id.clone());
         Refused { reply, event }
@@ -258,21 +311,35 @@ impl Source for AnswerStream {
             }
             Err(error) => {
                 log::warn!("{} stream broke off: {}", self.id, error.for_log());
-                error.write_event(out);
+                self.dialect.fail(&error, out);
                 More::No
             }
         }
     }
 
     fn heartbeat(&self) -> Heartbeat {
-        // A comment: anything else would be taken for a chunk by some clients.
-        Box::new(|out| out.extend_from_slice(b": keep-alive\n\n"))
+        match &self.dialect {
+            Dialect::Responses(answer) => {
+                let opening = answer.translator.opening();
+                Box::new(move |out| opening.tell(|event| write_named_event(out, event)))
+            }
+            // A comment: anything else would be taken for a chunk by some clients.
+            _ => Box::new(|out| out.extend_from_slice(b": keep-alive\n\n")),
+        }
     }
 
-    fn broken(&self) -> Refused {
+    fn broken(&mut self) -> Refused {
         log::error!("{} panicked; the line before this says where", self.id);
         self.refused(ApiError::internal())
     }
+}
+
+/// With its type in a line of its own, too, as OpenAI sends it.
+fn write_named_event(out: &mut Vec<u8>, event: &ResponseEvent<'_>) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(event.kind.as_bytes());
+    out.push(b'\n');
+    write_event(out, event);
 }
 
 fn write_event(out: &mut Vec<u8>, chunk: &impl Serialize) {

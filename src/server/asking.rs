@@ -1,4 +1,4 @@
-//! Asking Google, and asking otherwise: what a chat request is asked as, what its
+//! Asking Google, and asking otherwise: what a request is asked as, what its
 //! answer is read with, and the second try where the first was refused over
 //! something that can be said more carefully.
 
@@ -9,22 +9,40 @@ use super::error::ApiError;
 use super::{Service, body, images};
 use crate::models;
 use crate::translate::said::Reader;
-use crate::translate::{self, Distrust, Fetched, Form, Rejection, Signatures, Stamp};
+use crate::translate::{
+    self, Distrust, Fetched, Fields, Form, Notes, Rejection, Seal, Signatures, Stamp, Told,
+};
 use crate::upstream::{Question, UpstreamError};
 use crate::wire::openai::ChatRequest;
+use crate::wire::responses::ResponseRequest;
 
-/// A chat request as it is asked first.
+/// By which door a request came.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Front {
+    Chat,
+    Responses {
+        /// Items at the beginning that the client did not send.
+        remembered: usize,
+    },
+}
+
+/// A request as it is asked first.
 pub(super) struct Plan {
     pub(super) question: Question,
     /// For the header that names what had no effect.
     pub(super) ignored: Option<String>,
     pub(super) streams: bool,
     pub(super) include_usage: bool,
+    /// Of a request in the Responses' words.
+    pub(super) told: Option<Told>,
 }
 
 /// What it takes to read the answer, and to ask once more.
 pub(super) struct Asking {
     service: Arc<Service>,
+    front: Front,
+    /// What the client calls the fields of its request, if not as chat does.
+    fields: Option<Fields>,
     /// The client's own words, until Google has accepted them.
     body: Vec<u8>,
     fetched: Fetched,
@@ -45,19 +63,27 @@ enum Care {
 }
 
 impl Asking {
-    pub(super) fn new(service: &Arc<Service>, body: Vec<u8>) -> Result<(Self, Plan), ApiError> {
-        let chat = parse(&body)?;
+    pub(super) fn new(
+        service: &Arc<Service>,
+        body: Vec<u8>,
+        front: Front,
+    ) -> Result<(Self, Plan), ApiError> {
+        let (chat, told) = parse(&body, front, &service.seal)?;
+        let fields = told.as_ref().map(|told| told.fields.clone());
+        let rejected = |rejection| in_fields(rejection, fields.as_ref());
         let stamp = stamp(model(chat.model.as_deref())?)?;
-        let fetched = images::fetch_all(&chat, &service.fetcher)?;
+        let fetched = images::fetch_all(&chat, &service.fetcher).map_err(rejected)?;
         let signatures = &*service.signatures;
-        let translated = translate::request(&chat, &stamp.model, signatures, &fetched)?;
+        let translated =
+            translate::request(&chat, &stamp.model, signatures, &fetched).map_err(rejected)?;
         let question = Question::new(&stamp.model, &translated.request);
         let options = chat.stream_options.as_ref();
         let plan = Plan {
             question: question.map_err(|_| ApiError::internal())?,
-            ignored: translated.notes.header_value(),
+            ignored: all_notes(translated.notes, told.as_ref()).header_value(),
             streams: chat.stream == Some(true),
             include_usage: options.and_then(|options| options.include_usage) == Some(true),
+            told,
         };
         let form = translated.form;
         let service = service.clone();
@@ -65,6 +91,8 @@ impl Asking {
         Ok((
             Self {
                 service,
+                front,
+                fields,
                 body,
                 fetched,
                 stamp,
@@ -74,6 +102,15 @@ impl Asking {
             },
             plan,
         ))
+    }
+
+    /// Google's refusal, in the client's words.
+    pub(super) fn failed(&self, error: UpstreamError) -> ApiError {
+        let error = ApiError::upstream(error, &self.stamp.model, &self.service.sign_in_page);
+        match &self.fields {
+            Some(fields) => error.in_fields(fields),
+            None => error,
+        }
     }
 
     pub(super) fn reader(&self) -> Reader {
@@ -105,7 +142,7 @@ impl Asking {
     }
 
     fn careful_question(&self, care: Care) -> Option<Question> {
-        let chat = parse(&self.body).ok()?;
+        let (chat, _) = parse(&self.body, self.front, &self.service.seal).ok()?;
         let signatures: &dyn Signatures = match care {
             Care::Signatures => &Distrust,
             _ => &*self.service.signatures,
@@ -144,11 +181,56 @@ fn care_for(error: &UpstreamError) -> Care {
     }
 }
 
-/// A chat request, in either of its shapes.
-pub(super) fn parse(body: &[u8]) -> Result<ChatRequest<'_>, ApiError> {
-    let mut chat = body::parse(body)?;
-    translate::take_input(&mut chat)?;
-    Ok(chat)
+/// The request as chat's. A chat may come in the Responses' words, too.
+pub(super) fn parse<'a>(
+    body: &'a [u8],
+    front: Front,
+    seal: &Seal,
+) -> Result<(ChatRequest<'a>, Option<Told>), ApiError> {
+    let mut chat: ChatRequest<'_> = body::parse(body)?;
+    let remembered = match front {
+        Front::Responses { remembered } => remembered,
+        Front::Chat => {
+            let has_messages = chat
+                .messages
+                .as_ref()
+                .is_some_and(|given| !given.is_empty());
+            if has_messages || chat.input.is_none() {
+                return Ok((chat, None));
+            }
+            0
+        }
+    };
+    let given: ResponseRequest<'_> = body::parse(body)?;
+    if let (Front::Chat, Some(id)) = (front, &given.previous_response_id) {
+        return Err(ApiError::previous_response_not_found(id));
+    }
+    let told = translate::as_chat(given, &mut chat, seal, remembered)?;
+    Ok((chat, Some(told)))
+}
+
+/// A rejection that speaks of what the client sent.
+pub(super) fn in_fields(rejection: Rejection, fields: Option<&Fields>) -> ApiError {
+    let error = ApiError::from(rejection);
+    match fields {
+        Some(fields) => error.in_fields(fields),
+        None => error,
+    }
+}
+
+/// All notes of a request, in the client's words.
+pub(super) fn all_notes(notes: Notes, told: Option<&Told>) -> Notes {
+    let Some(told) = told else {
+        return notes;
+    };
+    let mut all = told.notes.clone();
+    for note in notes.iter() {
+        all.add(
+            told.fields.original(&note.field).into_owned(),
+            note.reason.clone(),
+        );
+    }
+    all
 }
 
 /// The bare id of the model that is asked for.

@@ -152,10 +152,7 @@ pub(super) fn status(service: &Service, request: &Request) -> Reply {
             ..Status::default()
         };
     }
-    let upstream = match service.kind {
-        UpstreamKind::CodeAssist => "code-assist",
-        UpstreamKind::GeminiApi => "gemini-api",
-    };
+    let upstream = service.kind.name();
     let mut reply = json(
         200,
         &StatusBody {

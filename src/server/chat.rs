@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Service;
 use super::answer_stream::{self, AnswerStream, Dialect};
-use super::asking::{Asking, Plan};
+use super::asking::{Asking, Front, Plan};
 use super::error::ApiError;
 use crate::http::Pulse;
 use crate::server::transport::exchange::Request;
@@ -18,18 +18,19 @@ pub(super) fn create(
     request: &mut Request,
     id: &str,
 ) -> Result<Reply, ApiError> {
-    let (asking, plan) = Asking::new(service, request.take_body())?;
+    let (asking, plan) = Asking::new(service, request.take_body(), Front::Chat)?;
     let Plan {
         question,
         ignored,
         streams,
         include_usage,
+        ..
     } = plan;
     let mut reply = if streams {
         let translator = StreamTranslator::new(asking.reader(), include_usage);
         let dialect = Dialect::Chat {
             translator: Box::new(translator),
-            asking,
+            asking: Box::new(asking),
             include_usage,
         };
         answer_stream::reply(AnswerStream::new(service, id, [question].into(), dialect))
@@ -44,7 +45,6 @@ pub(super) fn create(
 
 fn whole(service: &Service, mut asking: Asking, mut question: Question) -> Result<Reply, ApiError> {
     loop {
-        let failed = |error| ApiError::upstream(error, &question.model, &service.sign_in_page);
         let answer = match service.upstream.generate(&question, &Pulse::none()) {
             Ok(answer) => answer,
             Err(error) => match asking.reconsider(&error) {
@@ -52,11 +52,14 @@ fn whole(service: &Service, mut asking: Asking, mut question: Question) -> Resul
                     question = other;
                     continue;
                 }
-                None => return Err(failed(error)),
+                None => return Err(asking.failed(error)),
             },
         };
         let mut reader = asking.reader();
-        match translate::response(answer.read().map_err(failed)?, &mut reader) {
+        match translate::response(
+            answer.read().map_err(|error| asking.failed(error))?,
+            &mut reader,
+        ) {
             Err(Unfinished::Empty { .. }) if asking.allows_another_try() => {}
             Ok(completion) if completion.is_empty() && asking.allows_another_try() => {}
             outcome => return Ok(super::json(200, &outcome?)),

@@ -125,7 +125,8 @@ impl Source for Exposed {
         self.source.heartbeat()
     }
 
-    fn broken(&self) -> Refused {
-        self.refused(self.source.broken())
+    fn broken(&mut self) -> Refused {
+        let refused = self.source.broken();
+        self.refused(refused)
     }
 }

@@ -7,7 +7,7 @@ use crate::http::HttpError;
 use crate::models;
 use crate::oauth::AuthError;
 use crate::server::transport::writer::Reply;
-use crate::translate::{Rejection, Unfinished};
+use crate::translate::{Failure, Fields, Rejection, Unfinished};
 use crate::upstream::account::AccountError;
 use crate::upstream::refusal::AccountRefusal;
 use crate::upstream::{GoogleError, UpstreamError, Verdict};
@@ -62,6 +62,50 @@ impl ApiError {
     pub(super) fn param(mut self, param: impl Into<String>) -> Self {
         self.param = Some(param.into());
         self
+    }
+
+    /// Names the field as the client did, in the text, too.
+    pub(super) fn in_fields(mut self, fields: &Fields) -> Self {
+        if let Some(param) = self.param.take() {
+            let original = fields.original(&param).into_owned();
+            self.message = self
+                .message
+                .replace(&format!("'{param}'"), &format!("'{original}'"));
+            self.param = Some(original);
+        }
+        self
+    }
+
+    pub(super) fn previous_response_not_found(id: &str) -> Self {
+        let message = format!(
+            "Previous response with id '{id}' not found. This proxy keeps answers in memory, for \
+             two hours at most; send the whole conversation as 'input'."
+        );
+        Self::invalid(400, "previous_response_not_found", message).param("previous_response_id")
+    }
+
+    pub(super) fn response_not_found(id: &str) -> Self {
+        let message = format!(
+            "Response with id '{id}' not found. This proxy keeps answers in memory, for two hours \
+             at most."
+        );
+        Self::invalid(404, "response_not_found", message)
+    }
+
+    pub(super) fn item_not_found(id: &str) -> Self {
+        let message = format!(
+            "Item with id '{id}' not found. This proxy keeps answers in memory, for two hours at \
+             most; send the item itself."
+        );
+        Self::invalid(404, "item_not_found", message).param("input")
+    }
+
+    /// What a stream of the Responses ends with.
+    pub(super) fn failure(&self) -> Failure<'_> {
+        Failure {
+            code: self.code.unwrap_or(self.kind),
+            message: &self.message,
+        }
     }
 
     pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {

@@ -7,17 +7,19 @@ use serde::de::IgnoredAny;
 use serde_ignored::Path;
 use serde_json::Value;
 
+use super::asking::{self, Front};
 use super::error::ApiError;
-use super::{asking, body, images};
+use super::{body, images};
 use crate::config::{Config, UpstreamKind};
 use crate::http::Fetcher;
 use crate::models;
-use crate::translate::{self, Chats, Fetched, NoSignatures, Notes};
+use crate::translate::{self, Chats, Fetched, NoSignatures, Notes, Translated};
 use crate::upstream::Question;
 use crate::upstream::preview::Preview;
 use crate::wire::completions::CompletionRequest;
 use crate::wire::openai::ChatRequest;
 use crate::wire::pretty::pretty;
+use crate::wire::responses::ResponseRequest;
 
 /// What becomes of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,8 +41,9 @@ pub struct Refused {
     envelope: String,
 }
 
-/// Explains the body of a request to `/v1/chat/completions`, or of one to
-/// `/v1/completions`, which has a `prompt` in place of `messages`.
+/// Explains the body of a request to `/v1/chat/completions`, of one to
+/// `/v1/responses`, which has an `input` in place of `messages`, or of one to
+/// `/v1/completions`, which has a `prompt`.
 pub fn explain(body: &[u8], config: &Config, fetcher: &Fetcher) -> Result<Explanation, Refused> {
     let explained = if is_completion(body) {
         completion(body, config)
@@ -57,10 +60,12 @@ fn is_completion(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Shape {
         messages: Option<IgnoredAny>,
+        input: Option<IgnoredAny>,
         prompt: Option<IgnoredAny>,
     }
-    serde_json::from_slice(body)
-        .is_ok_and(|shape: Shape| shape.messages.is_none() && shape.prompt.is_some())
+    serde_json::from_slice(body).is_ok_and(|shape: Shape| {
+        shape.messages.is_none() && shape.input.is_none() && shape.prompt.is_some()
+    })
 }
 
 fn chat_completion(
@@ -68,13 +73,49 @@ fn chat_completion(
     config: &Config,
     fetcher: &Fetcher,
 ) -> Result<Explanation, ApiError> {
-    let chat = asking::parse(body)?;
+    let front = front(body);
+    let (chat, told) = asking::parse(body, front, &super::seal(config))?;
+    let told = told.as_ref();
+    let fields = told.map(|told| &told.fields);
+    let rejected = |rejection| asking::in_fields(rejection, fields);
     let model = asking::model(chat.model.as_deref())?;
-    let fetched = images::fetch_all(&chat, fetcher)?;
-    let mut explanation = explained(&chat, &model, &fetched, config)?;
+    let fetched = images::fetch_all(&chat, fetcher).map_err(rejected)?;
+    let translated =
+        translate::request(&chat, &model, &NoSignatures, &fetched).map_err(rejected)?;
+    let streams = chat.stream == Some(true);
+    let mut explanation = explained(&translated, &model, streams, config)?;
+    let mut notes = in_words(&asking::all_notes(translated.notes, told));
+    if told.is_some_and(|told| told.asked.previous_response_id.is_some()) {
+        notes
+            .push("previous_response_id: only a running server knows what it refers to".to_owned());
+    }
+    notes.append(&mut explanation.notes);
     let text = without_nulls(body);
-    add_unread::<ChatRequest<'_>>(&text, &mut explanation.notes);
-    Ok(explanation)
+    let mut unread = unread::<ChatRequest<'_>>(&text);
+    if told.is_some() {
+        unread = both(unread, unread_by_responses(&text));
+    }
+    add_unread(unread, &mut notes);
+    Ok(Explanation {
+        notes,
+        ..explanation
+    })
+}
+
+/// What has an `input` and no messages is taken for a body of the Responses.
+fn front(body: &[u8]) -> Front {
+    #[derive(Deserialize)]
+    struct Shape {
+        messages: Option<IgnoredAny>,
+        input: Option<IgnoredAny>,
+    }
+    match serde_json::from_slice(body) {
+        Ok(Shape {
+            messages: None,
+            input: Some(_),
+        }) => Front::Responses { remembered: 0 },
+        _ => Front::Chat,
+    }
 }
 
 fn completion(body: &[u8], config: &Config) -> Result<Explanation, ApiError> {
@@ -85,12 +126,18 @@ fn completion(body: &[u8], config: &Config) -> Result<Explanation, ApiError> {
     let Some(first) = chats.next_chat() else {
         return Err(ApiError::internal());
     };
-    let mut explanation = explained(first, &model, &Fetched::default(), config)?;
+    let nothing = Fetched::default();
+    let translated = translate::request(first, &model, &NoSignatures, &nothing)?;
+    let mut explanation = explained(&translated, &model, first.stream == Some(true), config)?;
+    notes.extend(in_words(&translated.notes));
     notes.append(&mut explanation.notes);
     if chats.next_chat().is_some() {
         notes.push("prompt: each is asked by itself; this is the first".to_owned());
     }
-    add_unread::<CompletionRequest<'_>>(&without_nulls(body), &mut notes);
+    add_unread(
+        unread::<CompletionRequest<'_>>(&without_nulls(body)),
+        &mut notes,
+    );
     Ok(Explanation {
         notes,
         ..explanation
@@ -98,22 +145,18 @@ fn completion(body: &[u8], config: &Config) -> Result<Explanation, ApiError> {
 }
 
 fn explained(
-    chat: &ChatRequest<'_>,
+    translated: &Translated<'_>,
     model: &str,
-    fetched: &Fetched,
+    streams: bool,
     config: &Config,
 ) -> Result<Explanation, ApiError> {
-    let translated = translate::request(chat, model, &NoSignatures, fetched)?;
     let question = Question::new(model, &translated.request);
-    let streams = chat.stream == Some(true);
     let preview = question.and_then(|question| Preview::new(config, &question, streams));
     let preview = preview.map_err(|_| ApiError::internal())?;
-    let mut notes = in_words(&translated.notes);
-    notes.extend(about_model(model, config.upstream));
     Ok(Explanation {
         url: preview.url,
         request: pretty(&String::from_utf8_lossy(&preview.body)),
-        notes,
+        notes: about_model(model, config.upstream).into_iter().collect(),
     })
 }
 
@@ -138,21 +181,54 @@ fn in_words(notes: &Notes) -> Vec<String> {
         .collect()
 }
 
-/// Adds the fields that nobody reads who reads a `T`, at any depth. Those of which
-/// only the presence is read have their note already.
-fn add_unread<'t, T: Deserialize<'t>>(text: &'t str, notes: &mut Vec<String>) {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let take = |path: Path<'_>| {
-        let field = format!("{}: ", dotted(&path));
+/// Adds the fields that nobody reads. Those of which only the presence is read have
+/// their note already.
+fn add_unread(fields: Vec<String>, notes: &mut Vec<String>) {
+    for field in fields {
+        let field = format!("{field}: ");
         if !notes.iter().any(|note| note.starts_with(&field)) {
             notes.push(format!(
                 "{field}left out: nothing of Gemini's answers to it"
             ));
         }
-    };
+    }
+}
+
+/// The fields that nobody reads who reads a `T`, at any depth.
+fn unread<'t, T: Deserialize<'t>>(text: &'t str) -> Vec<String> {
+    let mut fields = Vec::new();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let take = |path: Path<'_>| fields.push(dotted(&path));
     let parsed: Result<T, _> = serde_ignored::deserialize(&mut deserializer, take);
     // It was parsed before; should this way fail, the fields up to there are known.
     drop(parsed);
+    fields
+}
+
+fn unread_by_responses(text: &str) -> Vec<String> {
+    unread::<ResponseRequest<'_>>(text)
+}
+
+/// Fields of a body that is read twice, and both times not there.
+fn both(ours: Vec<String>, others: Vec<String>) -> Vec<String> {
+    let is_below = |field: &str, parent: &str| {
+        field
+            .strip_prefix(parent)
+            .is_some_and(|rest| rest.starts_with(['.', '[']))
+    };
+    let unread_there = |field: &String| {
+        others
+            .iter()
+            .any(|other| other == field || is_below(field, other))
+    };
+    let deeper = others
+        .iter()
+        .filter(|other| ours.iter().any(|field| is_below(other, field)));
+    ours.iter()
+        .filter(|field| unread_there(field))
+        .chain(deeper)
+        .cloned()
+        .collect()
 }
 
 /// `null` means absent.
@@ -206,17 +282,23 @@ mod tests {
             "messages[1].tool_calls[0].index",
         ];
         let text = without_nulls(body);
-        let mut notes = Vec::new();
-        add_unread::<ChatRequest<'_>>(&text, &mut notes);
-        let fields: Vec<_> = notes.iter().map(|note| note.split(':').next()).collect();
-        assert_eq!(fields, expected.map(Some));
+        assert_eq!(unread::<ChatRequest<'_>>(&text), expected);
+    }
+
+    #[test]
+    fn a_body_that_is_read_twice_is_unread_only_where_nobody_reads_it() {
+        let text = r#"{"model": "m", "temperature": 1, "nope": 1, "store": false,
+            "tools": [{"name": "f", "strict": true}],
+            "input": [{"role": "user", "content": "a", "status": "completed"}]}"#;
+        let unread = both(unread::<ChatRequest<'_>>(text), unread_by_responses(text));
+        assert_eq!(unread, ["nope", "tools[0].strict", "input[0].status"]);
     }
 
     #[test]
     fn a_field_has_one_note() {
         let text = r#"{"messages": [], "logit_bias": {"1": 2}}"#;
         let mut notes = vec!["logit_bias: left out: Gemini has no equal".to_owned()];
-        add_unread::<ChatRequest<'_>>(text, &mut notes);
+        add_unread(unread::<ChatRequest<'_>>(text), &mut notes);
         assert_eq!(notes.len(), 1, "{notes:?}");
     }
 }

@@ -23,6 +23,8 @@ mod images;
 mod models;
 mod page;
 pub mod redirect;
+mod response_store;
+mod responses;
 mod router;
 mod signature_cache;
 
@@ -40,11 +42,13 @@ use crate::http::Fetcher;
 use crate::secret::Secret;
 use crate::server::error::{ApiError, SignInPage};
 use crate::server::models::OfferedModels;
+use crate::server::response_store::ResponseStore;
 use crate::server::router::{Guard, Route};
 use crate::server::signature_cache::SignatureCache;
 use crate::server::transport::exchange::Request;
 use crate::server::transport::listener::{Handler, MAX_BODY_BYTES, Refusal};
 use crate::server::transport::writer::Reply;
+use crate::translate::Seal;
 use crate::upstream::Upstream;
 use crate::upstream::account::Account;
 
@@ -59,6 +63,8 @@ pub struct Service {
     /// The name or address that the user gave to listen on.
     host: String,
     signatures: Arc<SignatureCache>,
+    responses: ResponseStore,
+    seal: Seal,
     offered: OfferedModels,
     sign_in_page: SignInPage,
     /// Where it listens.
@@ -82,6 +88,8 @@ impl Service {
             cors_origins: config.cors_origins.clone(),
             host: config.host.clone(),
             signatures: Arc::new(SignatureCache::new()),
+            responses: ResponseStore::default(),
+            seal: seal(config),
             offered: OfferedModels::default(),
             sign_in_page: SignInPage {
                 base_url: base_url(address),
@@ -123,6 +131,11 @@ impl Service {
         match route {
             Route::ChatCompletions => chat::create(self, request, id),
             Route::Completions => completions::create(self, request, id),
+            Route::Responses => responses::create(self, request, id),
+            Route::Response(id) if request.method == "DELETE" => {
+                responses::delete(self, request, id)
+            }
+            Route::Response(id) => responses::retrieve(self, request, id),
             Route::Models => Ok(models::list(self)),
             Route::Model(id) => models::retrieve(self, id),
             Route::Health => Ok(json(200, &Health { status: "ok" })),
@@ -135,7 +148,7 @@ impl Service {
             Route::Unknown => {
                 let message = format!(
                     "Unknown request URL: {} {}. What there is: POST /v1/chat/completions, \
-                     POST /v1/completions, GET /v1/models.",
+                     POST /v1/responses, POST /v1/completions, GET /v1/models.",
                     request.method, request.path
                 );
                 Err(ApiError::invalid(404, "unknown_url", message))
@@ -201,6 +214,14 @@ impl Handler for Arc<Service> {
     }
 }
 
+/// A signature is of use on the road that it came by.
+fn seal(config: &Config) -> Seal {
+    Seal::new(
+        config.upstream.name(),
+        config.api_keys.iter().map(Secret::reveal),
+    )
+}
+
 /// The address to open on the machine itself.
 pub fn base_url(address: SocketAddr) -> String {
     match address.ip() {
@@ -237,7 +258,7 @@ fn request_id() -> String {
     format!("req_{digits}")
 }
 
-fn json(status: u16, value: &impl Serialize) -> Reply {
+fn json(status: u16, value: &(impl Serialize + ?Sized)) -> Reply {
     match serde_json::to_vec(value) {
         Ok(body) => {
             let headers = vec![("content-type", "application/json".to_owned())];

@@ -92,7 +92,7 @@ where
         More::No
     }
 
-    fn broken(&self) -> Refused {
+    fn broken(&mut self) -> Refused {
         Refused {
             reply: nothing_here(500),
             event: Vec::new(),

@@ -25,6 +25,9 @@ const UNSUPPORTED: [&str; 12] = [
 pub(super) enum Route {
     ChatCompletions,
     Completions,
+    Responses,
+    /// An answer that is kept.
+    Response(String),
     Models,
     Model(String),
     Health,
@@ -68,8 +71,18 @@ impl Route {
         match api_path {
             "/chat/completions" => return Self::ChatCompletions,
             "/completions" => return Self::Completions,
+            "/responses" => return Self::Responses,
             "/models" => return Self::Models,
             _ => {}
+        }
+        if let Some(id) = api_path.strip_prefix("/responses/") {
+            // `/input_items`, `/cancel`, `/compact`
+            let is_id = !id.contains('/') && id != "compact";
+            return if is_id {
+                Self::Response(id.to_owned())
+            } else {
+                Self::Unsupported
+            };
         }
         if let Some(id) = api_path.strip_prefix("/models/") {
             let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy();
@@ -90,7 +103,10 @@ impl Route {
     /// For the `Allow` header.
     pub(super) fn methods(&self) -> &'static str {
         match self {
-            Self::ChatCompletions | Self::Completions | Self::AuthLogout => "POST",
+            Self::ChatCompletions | Self::Completions | Self::Responses | Self::AuthLogout => {
+                "POST"
+            }
+            Self::Response(_) => "GET, HEAD, DELETE",
             // These change something, which HEAD must not.
             Self::AuthLogin | Self::AuthCallback => "GET",
             Self::Unsupported | Self::Unknown => "",

@@ -14,7 +14,6 @@ mod completions;
 mod fence;
 mod fetched;
 mod form;
-mod input;
 mod logprobs;
 mod media;
 mod messages;
@@ -22,6 +21,7 @@ mod notes;
 mod parts;
 mod plain_schema;
 mod request;
+mod responses;
 pub mod said;
 mod schema;
 mod signatures;
@@ -34,9 +34,11 @@ pub use chat::{StreamTranslator, response};
 pub use completions::{Chats, CompletionTranslator};
 pub use fetched::{Fetched, Remote, remote_media};
 pub use form::Form;
-pub use input::take_input;
 pub use notes::{Note, Notes};
 pub use request::{Translated, make_schemas_plain, request};
+pub use responses::{
+    Failure, Fields, Namespaces, Opening, ResponseTranslator, Seal, Told, as_chat,
+};
 pub use signatures::{CallRecord, Distrust, NoSignatures, Recalled, Signatures};
 pub use tools::Names;
 

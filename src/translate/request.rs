@@ -167,8 +167,8 @@ fn note_what_has_no_equal(chat: &openai::ChatRequest<'_>, notes: &mut Notes) {
             notes.add(field, "left out: Gemini has no equal");
         }
     }
-    for field in &chat.left_out {
-        notes.add(field.clone(), "left out: it cannot be told here");
+    if chat.input.is_some() {
+        notes.add("input", "left out: 'messages' say the same");
     }
     for (message, position) in chat.messages.iter().flatten().zip(0..) {
         for field in parts::details(message, position) {

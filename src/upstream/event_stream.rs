@@ -16,6 +16,9 @@ pub(super) enum Wrapping {
     Enveloped,
 }
 
+/// One of Gemini's events; a whole answer is the same, only larger.
+pub type Event<'a> = GenerateContentResponse<'a>;
+
 /// Reads events as they come. Dropping it ends the request to Google at once.
 pub struct EventStream {
     body: http::Body,
@@ -42,10 +45,7 @@ impl EventStream {
 
     /// Waits for the next event; `None` at the end. `pulse` is asked meanwhile. The body is read to its very
     /// end, so that the connection can be used again.
-    pub fn next_event(
-        &mut self,
-        pulse: &Pulse,
-    ) -> Result<Option<GenerateContentResponse<'_>>, UpstreamError> {
+    pub fn next_event(&mut self, pulse: &Pulse) -> Result<Option<Event<'_>>, UpstreamError> {
         while !self.advance() {
             if self.ended {
                 return Ok(None);
@@ -63,7 +63,7 @@ impl EventStream {
     }
 
     /// The next event, if it is here already.
-    pub fn event_at_hand(&mut self) -> Result<Option<GenerateContentResponse<'_>>, UpstreamError> {
+    pub fn event_at_hand(&mut self) -> Result<Option<Event<'_>>, UpstreamError> {
         if self.advance() {
             self.current().map(Some)
         } else {
@@ -81,7 +81,7 @@ impl EventStream {
         false
     }
 
-    fn current(&self) -> Result<GenerateContentResponse<'_>, UpstreamError> {
+    fn current(&self) -> Result<Event<'_>, UpstreamError> {
         match self.decoder.current() {
             Frame::Data(data) => parse(data, self.wrapping),
             Frame::Bare(json) => Err(bare(json)),
@@ -94,12 +94,12 @@ impl Answer {
         Self { bytes, wrapping }
     }
 
-    pub fn read(&self) -> Result<GenerateContentResponse<'_>, UpstreamError> {
+    pub fn read(&self) -> Result<Event<'_>, UpstreamError> {
         parse(&self.bytes, self.wrapping)
     }
 }
 
-fn parse(json: &[u8], wrapping: Wrapping) -> Result<GenerateContentResponse<'_>, UpstreamError> {
+fn parse(json: &[u8], wrapping: Wrapping) -> Result<Event<'_>, UpstreamError> {
     let parsed = match wrapping {
         Wrapping::Plain => serde_json::from_slice::<GenerateContentResponse<'_>>(json),
         Wrapping::Enveloped => serde_json::from_slice::<code_assist::GenerateResponse<'_>>(json)

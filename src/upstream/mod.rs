@@ -13,7 +13,7 @@ mod retry;
 mod verdict;
 
 pub use code_assist::CodeAssist;
-pub use event_stream::{Answer, EventStream};
+pub use event_stream::{Answer, Event, EventStream};
 pub use gemini_api::GeminiApi;
 pub use google_error::{GoogleError, Link};
 pub use question::Question;

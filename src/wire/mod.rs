@@ -92,6 +92,14 @@ impl<'a> Json<'a> {
         self.0.get()
     }
 
+    /// The text as it stands in what the value was parsed from, if it was.
+    pub fn borrowed_text(&self) -> Option<&'a str> {
+        match &self.0 {
+            Cow::Borrowed(raw) => Some(raw.get()),
+            Cow::Owned(_) => None,
+        }
+    }
+
     /// Whether the value is `{…}`.
     pub fn is_object(&self) -> bool {
         self.text().starts_with('{')

@@ -11,7 +11,6 @@ use serde::de::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::wire::responses::{Input, TextOptions};
 use crate::wire::{Json, Text};
 
 /// The body of `POST /v1/chat/completions`.
@@ -21,21 +20,9 @@ pub struct ChatRequest<'a> {
     pub model: Option<Text<'a>>,
     #[serde(borrow)]
     pub messages: Option<Vec<Message<'a>>>,
-    /// In place of `messages`, from clients that speak of Responses everywhere;
-    /// the fields down to `text` go with it.
-    #[serde(borrow)]
-    pub input: Option<Input<'a>>,
-    #[serde(borrow)]
-    pub instructions: Option<Text<'a>>,
-    #[serde(default, deserialize_with = "whole_number")]
-    pub max_output_tokens: Option<i64>,
-    pub previous_response_id: Option<IgnoredAny>,
-    pub conversation: Option<IgnoredAny>,
-    pub prompt: Option<IgnoredAny>,
-    pub text: Option<TextOptions>,
-    /// Not the client's: what was given up when `input` was read.
-    #[serde(skip)]
-    pub left_out: Vec<String>,
+    /// In place of `messages`, from clients that speak of Responses everywhere: then
+    /// the body is read as a `ResponseRequest`, too.
+    pub input: Option<IgnoredAny>,
     #[serde(default, deserialize_with = "whole_number")]
     pub max_completion_tokens: Option<i64>,
     /// Deprecated by OpenAI, sent by many.
@@ -333,6 +320,9 @@ pub struct Tool<'a> {
     #[serde(borrow)]
     pub description: Option<Text<'a>>,
     pub parameters: Option<Value>,
+    /// Of a namespace, which is Responses' alone.
+    #[serde(borrow)]
+    pub tools: Option<Vec<Self>>,
     /// Of a custom tool in the flat shape.
     pub format: Option<Value>,
 }
@@ -661,7 +651,7 @@ pub struct Pricing {
 }
 
 /// Clients whose language has one kind of number write `100.0`.
-pub(super) fn whole_number<'de, D: Deserializer<'de>>(
+pub(crate) fn whole_number<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<i64>, D::Error> {
     let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else {

@@ -4,9 +4,12 @@
 //! - `openai_request.json` becomes `gemini_request.json` (with `ignored.txt`, if
 //!   fields had less effect than asked: each with the reason) or `rejection.json`;
 //!   `fetched.json` holds what was found behind its URLs, as base64
+//! - `responses_request.json` in its place is one to the Responses API
 //! - `gemini_response.json` becomes `openai_response.json` or `unfinished.txt`
 //! - `gemini_events.sse` becomes `openai_chunks.sse`; `unfinished.txt` if it
 //!   ends without an end
+//!
+//! In a case of the Responses, `openai_chunks.sse` holds its events.
 //!
 //! A new case needs no Rust: write what goes in, run
 //! `UPDATE_GOLDEN=1 cargo test --test translation`, and read what came out.
@@ -22,17 +25,24 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gemini_proxy::translate::said::Reader;
 use gemini_proxy::translate::{
-    self, Fetched, Form, NoSignatures, Rejection, Stamp, StreamTranslator,
+    self, Fetched, Form, NoSignatures, Note, Rejection, ResponseTranslator, Seal, Stamp,
+    StreamTranslator, Told,
 };
 use gemini_proxy::wire::gemini::GenerateContentResponse;
 use gemini_proxy::wire::openai::{ChatCompletionChunk, ChatRequest};
+use gemini_proxy::wire::responses::ResponseEvent;
 use gemini_proxy::wire::sse::{Decoder, Frame};
 use serde::Serialize;
 use serde_json::json;
 
+/// Of cases that name no model.
+const MODEL: &str = "gemini-3.5-flash";
+
+const NOW: u64 = 1_795_332_000;
+
 /// The clock and the dice of every case.
 fn stamp(model: &str) -> Stamp {
-    Stamp::new(1_795_332_000, model.to_owned(), [7; 16])
+    Stamp::new(NOW, model.to_owned(), [7; 16])
 }
 
 struct Case {
@@ -48,9 +58,11 @@ impl Case {
     fn accounts_for(&self, name: &str) -> bool {
         let has = |input| self.folder.join(input).exists();
         match name {
-            "openai_request.json" | "gemini_response.json" | "gemini_events.sse" => true,
-            "gemini_request.json" | "rejection.json" | "ignored.txt" => has("openai_request.json"),
-            "fetched.json" => has("openai_request.json"),
+            "openai_request.json" | "responses_request.json" => true,
+            "gemini_response.json" | "gemini_events.sse" => true,
+            "gemini_request.json" | "rejection.json" | "ignored.txt" | "fetched.json" => {
+                has("openai_request.json") || has("responses_request.json")
+            }
             "openai_response.json" => has("gemini_response.json"),
             "openai_chunks.sse" => has("gemini_events.sse"),
             "unfinished.txt" => has("gemini_response.json") || has("gemini_events.sse"),
@@ -87,64 +99,41 @@ impl Case {
     }
 
     fn run(&self) {
-        let request = self.input("openai_request.json");
+        let responses = self.input("responses_request.json");
+        let request = self.input("openai_request.json").or(responses.clone());
         let response = self.input("gemini_response.json");
         let events = self.input("gemini_events.sse");
         assert!(
             request.is_some() || response.is_some() || events.is_some(),
             "nothing goes in"
         );
-        let mut form = Form::default();
-        let mut model = "gemini-3.5-flash".to_owned();
-        let mut include_usage = false;
+        let mut asked = Request::default();
         if let Some(request) = &request {
-            let mut chat: ChatRequest<'_> = serde_json::from_str(request).expect("a request");
-            let taken = translate::take_input(&mut chat);
-            model = chat.model.as_deref().unwrap_or(&model).to_owned();
-            include_usage = chat
-                .stream_options
-                .as_ref()
-                .and_then(|options| options.include_usage)
-                == Some(true);
-            let mut fetched = Fetched::default();
-            let found = taken.and_then(|()| self.fetch(&chat, &mut fetched));
-            let translated =
-                found.and_then(|()| translate::request(&chat, &model, &NoSignatures, &fetched));
-            let (gemini, ignored, rejection) = match translated {
-                Ok(translated) => {
-                    form = translated.form;
-                    let notes = translated.notes.iter();
-                    let ignored: String = notes
-                        .map(|note| format!("{}: {}\n", note.field, note.reason))
-                        .collect();
-                    let ignored = (!ignored.is_empty()).then_some(ignored);
-                    (Some(pretty(&translated.request)), ignored, None)
-                }
-                Err(rejection) => {
-                    let rejection = json!({"code": rejection.code, "param": rejection.param, "message": rejection.message});
-                    (None, None, Some(pretty(&rejection)))
-                }
-            };
-            self.expect("gemini_request.json", gemini.as_deref());
-            self.expect("ignored.txt", ignored.as_deref());
-            self.expect("rejection.json", rejection.as_deref());
+            asked = self.run_request(request, responses.is_some());
         }
-        let stamp = stamp(&model);
-        let reader = || Reader::new(stamp.clone(), form.clone(), Arc::new(NoSignatures));
+        let stamp = stamp(&asked.model);
+        let reader = || Reader::new(stamp.clone(), asked.form.clone(), Arc::new(NoSignatures));
         if let Some(response) = &response {
             let answer = serde_json::from_str(response).expect("an answer");
             let mut reader = reader();
-            let outcome = translate::response(answer, &mut reader);
+            let outcome = match &asked.told {
+                Some(told) => translator(reader, told)
+                    .whole(answer, NOW)
+                    .map(|whole| pretty(&whole)),
+                None => translate::response(answer, &mut reader).map(|whole| pretty(&whole)),
+            };
             let unfinished = outcome.as_ref().err().map(|error| format!("{error}\n"));
-            let completion = outcome.ok().map(|completion| pretty(&completion));
-            self.expect("openai_response.json", completion.as_deref());
+            self.expect("openai_response.json", outcome.ok().as_deref());
             self.expect("unfinished.txt", unfinished.as_deref());
         }
         if let Some(events) = &events {
-            let (chunks, unfinished) = chunks(
-                events.as_bytes(),
-                StreamTranslator::new(reader(), include_usage),
-            );
+            let (chunks, unfinished) = match &asked.told {
+                Some(told) => response_events(events.as_bytes(), translator(reader(), told)),
+                None => {
+                    let translator = StreamTranslator::new(reader(), asked.include_usage);
+                    chunks(events.as_bytes(), translator)
+                }
+            };
             self.expect("openai_chunks.sse", Some(&chunks));
             self.expect(
                 "unfinished.txt",
@@ -152,6 +141,106 @@ impl Case {
             );
         }
     }
+
+    /// What the request becomes, and what its answer has to know of it.
+    fn run_request(&self, text: &str, is_responses: bool) -> Request {
+        let mut chat: ChatRequest<'_> = serde_json::from_str(text).expect("a request");
+        let mut told = Ok(None);
+        if is_responses || (chat.messages.is_none() && chat.input.is_some()) {
+            let given = serde_json::from_str(text).expect("a request");
+            told = translate::as_chat(given, &mut chat, &seal(), 0).map(Some);
+        }
+        let model = chat.model.as_deref().unwrap_or(MODEL).to_owned();
+        let options = chat.stream_options.as_ref();
+        let include_usage = options.and_then(|options| options.include_usage) == Some(true);
+        let mut fetched = Fetched::default();
+        let fields = told.iter().flatten().map(|told| told.fields.clone()).next();
+        let original = |field: &str| match &fields {
+            Some(fields) => fields.original(field).into_owned(),
+            None => field.to_owned(),
+        };
+        let found = told.and_then(|told| self.fetch(&chat, &mut fetched).map(|()| told));
+        let translated = found.and_then(|told| {
+            let translated = translate::request(&chat, &model, &NoSignatures, &fetched)?;
+            Ok((translated, told))
+        });
+        let mut request = Request {
+            model: model.clone(),
+            include_usage,
+            ..Request::default()
+        };
+        let (gemini, ignored, rejection) = match translated {
+            Ok((translated, told)) => {
+                request.form = translated.form;
+                let own = told.iter().flat_map(|told| told.notes.iter()).cloned();
+                let notes = translated.notes.iter().cloned().map(|note| Note {
+                    field: original(&note.field).into(),
+                    ..note
+                });
+                let ignored: String = own
+                    .chain(notes)
+                    .map(|note| format!("{}: {}\n", note.field, note.reason))
+                    .collect();
+                let ignored = (!ignored.is_empty()).then_some(ignored);
+                let gemini = pretty(&translated.request);
+                request.told = told.filter(|_| is_responses);
+                (Some(gemini), ignored, None)
+            }
+            Err(rejection) => {
+                let param = rejection.param.as_deref().map(original);
+                let rejection =
+                    json!({"code": rejection.code, "param": param, "message": rejection.message});
+                (None, None, Some(pretty(&rejection)))
+            }
+        };
+        self.expect("gemini_request.json", gemini.as_deref());
+        self.expect("ignored.txt", ignored.as_deref());
+        self.expect("rejection.json", rejection.as_deref());
+        request
+    }
+}
+
+/// What a case's answer has to know of its request.
+struct Request {
+    model: String,
+    form: Form,
+    include_usage: bool,
+    /// Of one to the Responses.
+    told: Option<Told>,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            model: MODEL.to_owned(),
+            form: Form::default(),
+            include_usage: false,
+            told: None,
+        }
+    }
+}
+
+fn seal() -> Seal {
+    Seal::new("gemini-api", [])
+}
+
+fn translator(reader: Reader, told: &Told) -> ResponseTranslator {
+    ResponseTranslator::new(reader, told.namespaces.clone(), seal(), told.asked.clone())
+}
+
+/// The same, in the Responses' events.
+fn response_events(events: &[u8], mut translator: ResponseTranslator) -> (String, Option<String>) {
+    let mut out = String::new();
+    each_event(events, |event| {
+        translator.push(event, |event| out.push_str(&named(event)));
+    });
+    let end = translator.finish(NOW, |event| out.push_str(&named(event)));
+    (out, end.err().map(|error| error.to_string()))
+}
+
+fn named(event: &ResponseEvent<'_>) -> String {
+    let json = serde_json::to_string(event).expect("an event");
+    format!("event: {}\ndata: {json}\n\n", event.kind)
 }
 
 fn pretty(value: &impl Serialize) -> String {

@@ -174,7 +174,7 @@ impl Source for Steps {
         Box::new(|out| out.extend_from_slice(b"beat "))
     }
 
-    fn broken(&self) -> Refused {
+    fn broken(&mut self) -> Refused {
         refused("broken")
     }
 }

@@ -63,7 +63,7 @@ pub trait Source: Send {
     }
 
     /// What the client is told when the source panicked.
-    fn broken(&self) -> Refused;
+    fn broken(&mut self) -> Refused;
 }
 
 /// Appends one event that says nothing.

@@ -1,0 +1,172 @@
+//! `POST /v1/responses`, and the answers that are kept from it.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::answer_stream::{self, AnswerStream, Dialect};
+use super::asking::{Asking, Front, Plan};
+use super::error::ApiError;
+use super::response_store::{Expanded, Kept, Owner};
+use super::{Service, access};
+use crate::http::Pulse;
+use crate::server::transport::exchange::Request;
+use crate::server::transport::writer::Reply;
+use crate::translate::{ResponseTranslator, Told, Unfinished};
+use crate::upstream::Question;
+
+/// What to do with an answer when it is there.
+pub(super) struct Keeping {
+    owner: Owner,
+    previous: Option<String>,
+    input: Arc<RawValue>,
+}
+
+/// Answers whole or in events, as the body's `stream` says.
+pub(super) fn create(
+    service: &Arc<Service>,
+    request: &mut Request,
+    id: &str,
+) -> Result<Reply, ApiError> {
+    let owner = access::owner(request, &service.api_keys);
+    let Expanded {
+        body,
+        input,
+        remembered,
+        previous,
+    } = service.responses.expand(request.take_body(), owner)?;
+    let (asking, plan) = Asking::new(service, body, Front::Responses { remembered })?;
+    let Plan {
+        question,
+        ignored,
+        streams,
+        told,
+        ..
+    } = plan;
+    let Told {
+        namespaces, asked, ..
+    } = told.ok_or_else(ApiError::internal)?;
+    let keeping = asked.store.then_some(Keeping {
+        owner,
+        previous,
+        input,
+    });
+    let seal = service.seal.clone();
+    let translator = ResponseTranslator::new(asking.reader(), namespaces, seal, asked);
+    let answer = Answering {
+        translator,
+        asking,
+        keeping,
+    };
+    let mut reply = if streams {
+        let dialect = Dialect::Responses(Box::new(answer));
+        answer_stream::reply(AnswerStream::new(service, id, [question].into(), dialect))
+    } else {
+        whole(service, answer, question)?
+    };
+    if let Some(fields) = ignored {
+        reply.add_header("x-gemini-proxy-ignored", fields);
+    }
+    Ok(reply)
+}
+
+/// An answer in the making.
+pub(super) struct Answering {
+    pub(super) translator: ResponseTranslator,
+    pub(super) asking: Asking,
+    keeping: Option<Keeping>,
+}
+
+impl Answering {
+    /// The answer is complete: keeps it, if it is to be referred to.
+    pub(super) fn keep(&mut self, service: &Service, response: Box<RawValue>) {
+        if let Some(Keeping {
+            owner,
+            previous,
+            input,
+        }) = self.keeping.take()
+        {
+            let kept = Kept {
+                owner,
+                previous,
+                input,
+                response: response.into(),
+                since: Instant::now(),
+            };
+            service.responses.keep(self.translator.id(), kept);
+        }
+    }
+}
+
+fn whole(
+    service: &Service,
+    mut answer: Answering,
+    mut question: Question,
+) -> Result<Reply, ApiError> {
+    loop {
+        let Answering {
+            translator, asking, ..
+        } = &mut answer;
+        let given = match service.upstream.generate(&question, &Pulse::none()) {
+            Ok(given) => given,
+            Err(error) => match asking.reconsider(&error) {
+                Some(other) => {
+                    question = other;
+                    continue;
+                }
+                None => return Err(asking.failed(error)),
+            },
+        };
+        let given = given.read().map_err(|error| asking.failed(error))?;
+        let outcome = translator.whole(given, now());
+        let is_in_vain = match &outcome {
+            Ok(_) => translator.is_silent(),
+            Err(error) => matches!(error, Unfinished::Empty { .. }),
+        };
+        if is_in_vain && asking.allows_another_try() {
+            log::info!("the answer is empty: asking Google once more");
+            translator.begin_anew(asking.reader());
+            continue;
+        }
+        let response = outcome?;
+        let reply = super::json(200, &response);
+        answer.keep(service, response);
+        return Ok(reply);
+    }
+}
+
+/// An answer that is kept.
+pub(super) fn retrieve(service: &Service, request: &Request, id: &str) -> Result<Reply, ApiError> {
+    let owner = access::owner(request, &service.api_keys);
+    match service.responses.get(id, owner) {
+        Some(response) => Ok(super::json(200, response.as_ref())),
+        None => Err(ApiError::response_not_found(id)),
+    }
+}
+
+pub(super) fn delete(service: &Service, request: &Request, id: &str) -> Result<Reply, ApiError> {
+    #[derive(Serialize)]
+    struct Deleted<'a> {
+        id: &'a str,
+        object: &'static str,
+        deleted: bool,
+    }
+    let owner = access::owner(request, &service.api_keys);
+    if !service.responses.remove(id, owner) {
+        return Err(ApiError::response_not_found(id));
+    }
+    let deleted = Deleted {
+        id,
+        object: "response",
+        deleted: true,
+    };
+    Ok(super::json(200, &deleted))
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
+}

@@ -1,0 +1,15 @@
+//! The Responses API: its requests in chat's words, so that every rule about
+//! Gemini is one rule, and answers in its own items and events.
+
+mod events;
+mod fields;
+mod items;
+mod namespaces;
+mod request;
+mod seal;
+
+pub use events::{Failure, Opening, ResponseTranslator};
+pub use fields::Fields;
+pub use namespaces::Namespaces;
+pub use request::{Told, as_chat};
+pub use seal::Seal;
