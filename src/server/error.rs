@@ -7,7 +7,7 @@ use crate::http::HttpError;
 use crate::models;
 use crate::oauth::AuthError;
 use crate::server::transport::writer::Reply;
-use crate::translate::{Rejection, Unfinished};
+use crate::translate::{Rejection, Unfinished, parameter_behind};
 use crate::upstream::account::AccountError;
 use crate::upstream::refusal::AccountRefusal;
 use crate::upstream::{GoogleError, UpstreamError, Verdict};
@@ -179,7 +179,13 @@ impl ApiError {
                         message.push_str(&format!(" [{violation}]"));
                     }
                 }
-                Self::invalid(400, "invalid_argument", message)
+                // The fields first: they are what Google's sentence is about.
+                let words = format!("{} {said}", error.field_violations.join(" "));
+                let refused = Self::invalid(400, "invalid_argument", message);
+                match parameter_behind(&words) {
+                    Some(param) => refused.param(param),
+                    None => refused,
+                }
             }
             Verdict::ContextTooLong { given, limit } => {
                 // Clients recognise an overflow by OpenAI's own sentence.

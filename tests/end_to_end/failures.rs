@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread::{self, JoinHandle};
 
 use gemini_proxy::simulator::Simulator;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::open;
 use crate::home::Home;
@@ -393,6 +393,39 @@ fn lesson_34_a_used_up_quota_says_which_and_when_it_comes_back() {
             let error = proxy.chat(&question("Hi")).error(429);
             let message = error["message"].as_str().unwrap();
             assert!(message.contains(words), "{message}");
+        }
+    });
+}
+
+#[test]
+fn a_refusal_names_the_parameter_that_google_means() {
+    by_both_roads(|_, simulator, proxy| {
+        let mut request = question("Hi");
+        request["stream"] = json!(true);
+        let says = |message: &str, field: &str| {
+            json!([{"times": "always", "responses": [{"error": {
+                "code": 400, "status": "INVALID_ARGUMENT", "message": message, "details": [
+                    {"@type": "type.googleapis.com/google.rpc.BadRequest",
+                     "fieldViolations": [{"field": field, "description": "No."}]}]}}]}])
+        };
+        for (message, field, param) in [
+            (
+                "Multiple candidates is not enabled for this model",
+                "",
+                json!("n"),
+            ),
+            (
+                "Invalid value.",
+                "generation_config.candidate_count",
+                json!("n"),
+            ),
+            ("Invalid value.", "generationConfig.topK", json!("top_k")),
+            ("Something is amiss.", "", Value::Null),
+        ] {
+            simulator.script(says(message, field)).unwrap();
+            let error = proxy.chat(&request).error(400);
+            assert_eq!(error["param"], param, "{error}");
+            simulator.reset();
         }
     });
 }
