@@ -4,6 +4,7 @@ mod args;
 mod demo;
 mod dotenv;
 mod explain;
+mod key;
 mod logger;
 mod login;
 mod logout;
@@ -67,6 +68,8 @@ pub enum CliError {
     LargeInput { limit: u64 },
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
+    #[error("the system has no random numbers for a key: {0}")]
+    NoRandomness(getrandom::Error),
     /// The command said why already.
     #[error("")]
     Silent,
@@ -113,6 +116,7 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), Cli
                 env!("CARGO_PKG_VERSION")
             )?);
         }
+        Command::Key => return key::run(),
         _ => {}
     }
     dotenv::load()?;

@@ -34,7 +34,8 @@ impl BadSetting {
     /// Without a key nobody but this machine may reach the proxy.
     pub(super) fn needs_api_key(address: SocketAddr) -> Self {
         let problem = format!(
-            "{} can be reached from other machines, which needs a key: set PROXY_API_KEY",
+            "{} can be reached from other machines, which needs a key: set PROXY_API_KEY; \
+             `gemini-proxy key` makes one",
             address.ip()
         );
         Self::new("PROXY_HOST or --host", problem)
