@@ -51,7 +51,7 @@ pub fn request<'a>(
         );
     }
     let (mut system_instruction, contents) =
-        messages::contents(given_messages, model, signatures, fetched)?;
+        messages::contents(given_messages, model, signatures, fetched, &mut notes)?;
     let mut generation_config = generation_config(chat, &abilities, &mut notes)?;
     let format = response_format(chat)?;
     let has_functions = !declarations.is_empty();
