@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Service;
-use super::asking::Asking;
+use super::asking::{Asking, RETRIED};
 use super::error::ApiError;
 use crate::http::Pulse;
 use crate::server::transport::writer::{Heartbeat, More, Refused, Reply, Source};
@@ -67,6 +67,14 @@ impl Dialect {
     fn reconsider(&mut self, error: &UpstreamError) -> Option<Question> {
         match self {
             Self::Chat { asking, .. } => asking.reconsider(error),
+            Self::Completions(_) => None,
+        }
+    }
+
+    /// What the second try was more careful about.
+    fn retried(&self) -> Option<&'static str> {
+        match self {
+            Self::Chat { asking, .. } => asking.retried(),
             Self::Completions(_) => None,
         }
     }
@@ -239,6 +247,11 @@ impl Source for AnswerStream {
                 Ok(())
             }
         }
+    }
+
+    fn late_headers(&self) -> Vec<(&'static str, String)> {
+        let retried = self.dialect.retried().into_iter();
+        retried.map(|what| (RETRIED, what.to_owned())).collect()
     }
 
     fn fill(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> More {

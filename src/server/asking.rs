@@ -13,6 +13,9 @@ use crate::translate::{self, Distrust, Fetched, Form, Rejection, Signatures, Sta
 use crate::upstream::{Question, UpstreamError};
 use crate::wire::openai::ChatRequest;
 
+/// The header that says what the second try did otherwise.
+pub(super) const RETRIED: &str = "x-gemini-proxy-retried";
+
 /// A chat request as it is asked first.
 pub(super) struct Plan {
     pub(super) question: Question,
@@ -30,6 +33,8 @@ pub(super) struct Asking {
     fetched: Fetched,
     stamp: Stamp,
     form: Form,
+    /// Of the second try.
+    care: Care,
     was_careful: bool,
     was_empty: bool,
 }
@@ -61,7 +66,7 @@ impl Asking {
         };
         let form = translated.form;
         let service = service.clone();
-        let (was_careful, was_empty) = (false, false);
+        let (care, was_careful, was_empty) = (Care::None, false, false);
         Ok((
             Self {
                 service,
@@ -69,6 +74,7 @@ impl Asking {
                 fetched,
                 stamp,
                 form,
+                care,
                 was_careful,
                 was_empty,
             },
@@ -88,8 +94,18 @@ impl Asking {
             return None;
         }
         let question = self.careful_question(care)?;
+        self.care = care;
         log::info!("asking Google again, more careful about {care:?}");
         Some(question)
+    }
+
+    /// For [`RETRIED`]: what Google was asked more carefully about, if it was.
+    pub(super) fn retried(&self) -> Option<&'static str> {
+        match self.care {
+            Care::None => None,
+            Care::Signatures => Some("thought_signatures"),
+            Care::Schemas => Some("schemas"),
+        }
     }
 
     /// The answer is empty, and the client has got nothing of it: once, that may
