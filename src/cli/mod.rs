@@ -64,7 +64,7 @@ pub enum CliError {
     Refused(#[from] Refused),
     #[error("cannot read standard input: {0}")]
     Input(std::io::Error),
-    #[error("the request is larger than the {limit} bytes that the server accepts")]
+    #[error("the request is larger than the {} MiB of PROXY_MAX_BODY_MB", limit >> 20)]
     LargeInput { limit: u64 },
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),

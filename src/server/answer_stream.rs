@@ -49,6 +49,13 @@ impl Dialect {
         }
     }
 
+    fn presume_stopped(&mut self) {
+        match self {
+            Self::Chat { translator, .. } => translator.presume_stopped(),
+            Self::Completions(translator) => translator.presume_stopped(),
+        }
+    }
+
     fn total_tokens(&self) -> u64 {
         match self {
             Self::Chat { translator, .. } => translator.usage().total_tokens,
@@ -159,6 +166,13 @@ impl AnswerStream {
             if self.dialect.begins_anew() {
                 log::info!("{} the answer is empty: asking Google once more", self.id);
                 continue;
+            }
+            if self.service.tolerates_missing_finish && !self.dialect.is_finished() {
+                log::warn!(
+                    "{} Google has not said why it stopped: taken for finished",
+                    self.id
+                );
+                self.dialect.presume_stopped();
             }
             self.dialect.finish(out)?;
             self.questions.pop_front();

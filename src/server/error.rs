@@ -95,7 +95,10 @@ impl ApiError {
     }
 
     pub(super) fn too_large(limit: u64) -> Self {
-        let message = format!("The body is larger than the {limit} bytes that this proxy accepts.");
+        let message = format!(
+            "The body is larger than the {} MiB that this proxy accepts (its PROXY_MAX_BODY_MB).",
+            limit >> 20
+        );
         Self::invalid(413, "request_too_large", message)
     }
 

@@ -43,7 +43,7 @@ use crate::server::models::OfferedModels;
 use crate::server::router::{Guard, Route};
 use crate::server::signature_cache::SignatureCache;
 use crate::server::transport::exchange::Request;
-use crate::server::transport::listener::{Handler, MAX_BODY_BYTES, Refusal};
+use crate::server::transport::listener::{Handler, Refusal};
 use crate::server::transport::writer::Reply;
 use crate::upstream::Upstream;
 use crate::upstream::account::Account;
@@ -56,6 +56,8 @@ pub struct Service {
     account: Arc<Account>,
     api_keys: Vec<Secret>,
     cors_origins: Origins,
+    tolerates_missing_finish: bool,
+    max_body_bytes: u64,
     /// The name or address that the user gave to listen on.
     host: String,
     signatures: Arc<SignatureCache>,
@@ -80,6 +82,8 @@ impl Service {
             account,
             api_keys: config.api_keys.clone(),
             cors_origins: config.cors_origins.clone(),
+            tolerates_missing_finish: config.tolerate_missing_finish,
+            max_body_bytes: config.max_body_bytes,
             host: config.host.clone(),
             signatures: Arc::new(SignatureCache::new()),
             offered: OfferedModels::default(),
@@ -119,7 +123,7 @@ impl Service {
             Guard::Key => access::check(request, &self.api_keys)?,
             Guard::KeyOrHere => access::check_person(request, &self.api_keys, &self.host)?,
         }
-        content_encoding::undo(request, MAX_BODY_BYTES)?;
+        content_encoding::undo(request, self.max_body_bytes)?;
         match route {
             Route::ChatCompletions => chat::create(self, request, id),
             Route::Completions => completions::create(self, request, id),

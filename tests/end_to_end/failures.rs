@@ -429,3 +429,22 @@ fn a_refusal_names_the_parameter_that_google_means() {
         }
     });
 }
+
+#[test]
+fn lesson_25_how_large_a_body_may_be_is_a_setting() {
+    let simulator = Simulator::start().unwrap();
+    let home = Road::CodeAssist.home(&simulator);
+    let proxy = home.env("PROXY_MAX_BODY_MB", "1").serve();
+    let sized = |bytes: usize| {
+        let mut body = question("Hi").to_string().into_bytes();
+        body.resize(bytes, b' ');
+        proxy.send("POST", "/v1/chat/completions", &[], &body)
+    };
+    sized(1024 * 1024).success();
+    let error = sized(1024 * 1024 + 1).error(413);
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("1 MiB") && message.contains("PROXY_MAX_BODY_MB"),
+        "{message}"
+    );
+}
