@@ -162,7 +162,15 @@ fn care_for(error: &UpstreamError) -> Care {
 
 /// A chat request, in either of its shapes.
 pub(super) fn parse(body: &[u8]) -> Result<ChatRequest<'_>, ApiError> {
-    let mut chat = body::parse(body)?;
+    let mut chat: ChatRequest<'_> = body::parse(body)?;
+    // Without `messages` the other dialect's fields are all there is.
+    if chat.messages.is_none()
+        && let Some((field, why)) = chat.misfits().next()
+    {
+        let what = why.split(" at line ").next().unwrap_or(why);
+        let message = format!("Invalid type for '{field}': {what}.");
+        return Err(ApiError::invalid(400, "invalid_type", message).param(field));
+    }
     translate::take_input(&mut chat)?;
     Ok(chat)
 }

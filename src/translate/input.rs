@@ -38,7 +38,7 @@ pub fn take_input(chat: &mut ChatRequest<'_>) -> Result<(), Rejection> {
         }
     }
     chat.messages = Some(messages);
-    chat.max_completion_tokens = chat.max_completion_tokens.or(chat.max_output_tokens);
+    chat.max_completion_tokens = chat.max_completion_tokens.or(*chat.max_output_tokens);
     let format = chat.text.take().and_then(|text| text.format);
     chat.response_format = chat.response_format.take().or(format.map(Into::into));
     Ok(())

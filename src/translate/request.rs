@@ -170,7 +170,13 @@ fn note_what_has_no_equal(chat: &openai::ChatRequest<'_>, notes: &mut Notes) {
     for field in &chat.left_out {
         notes.add(field.clone(), "left out: it cannot be told here");
     }
+    for (field, _) in chat.misfits() {
+        notes.add(field, "left out: of another type than it should be");
+    }
     for (message, position) in chat.messages.iter().flatten().zip(0..) {
+        for field in parts::misfits(message, position) {
+            notes.add(field, "left out: of another type than it should be");
+        }
         for field in parts::details(message, position) {
             notes.add(field, "left out: Gemini chooses the detail itself");
         }

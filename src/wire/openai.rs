@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::wire::responses::{Input, TextOptions};
-use crate::wire::{Json, Text};
+use crate::wire::{Json, Lenient, Text, lenient};
 
 /// The body of `POST /v1/chat/completions`.
 #[derive(Debug, Default, Deserialize)]
@@ -23,16 +23,17 @@ pub struct ChatRequest<'a> {
     pub messages: Option<Vec<Message<'a>>>,
     /// In place of `messages`, from clients that speak of Responses everywhere;
     /// the fields down to `text` go with it.
-    #[serde(borrow)]
-    pub input: Option<Input<'a>>,
-    #[serde(borrow)]
-    pub instructions: Option<Text<'a>>,
-    #[serde(default, deserialize_with = "whole_number")]
-    pub max_output_tokens: Option<i64>,
+    #[serde(default, borrow)]
+    pub input: Lenient<Input<'a>>,
+    #[serde(default, borrow)]
+    pub instructions: Lenient<Text<'a>>,
+    #[serde(default, deserialize_with = "lenient::whole_number")]
+    pub max_output_tokens: Lenient<i64>,
     pub previous_response_id: Option<IgnoredAny>,
     pub conversation: Option<IgnoredAny>,
     pub prompt: Option<IgnoredAny>,
-    pub text: Option<TextOptions>,
+    #[serde(default)]
+    pub text: Lenient<TextOptions>,
     /// Not the client's: what was given up when `input` was read.
     #[serde(skip)]
     pub left_out: Vec<String>,
@@ -89,6 +90,21 @@ pub struct ChatRequest<'a> {
     pub extra_body: Option<ExtraBody>,
     /// The same, as the Python SDK merges it into the top level.
     pub google: Option<GoogleOptions>,
+}
+
+impl ChatRequest<'_> {
+    /// The fields of Responses that are not what they should be, and why.
+    pub fn misfits(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let fields = [
+            ("input", &self.input.misfit),
+            ("instructions", &self.instructions.misfit),
+            ("max_output_tokens", &self.max_output_tokens.misfit),
+            ("text", &self.text.misfit),
+        ];
+        fields
+            .into_iter()
+            .filter_map(|(field, why)| Some((field, why.as_deref()?)))
+    }
 }
 
 /// `{"effort": "low"}`, `{"max_tokens": 2000}`, `{"enabled": false}`
@@ -219,12 +235,12 @@ pub struct ContentPart<'a> {
     #[serde(borrow)]
     pub file: Option<File<'a>>,
     // Responses do not nest these.
-    #[serde(borrow)]
-    pub detail: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub file_data: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub filename: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub detail: Lenient<Text<'a>>,
+    #[serde(default, borrow)]
+    pub file_data: Lenient<Text<'a>>,
+    #[serde(default, borrow)]
+    pub filename: Lenient<Text<'a>>,
 }
 
 /// `{"url": …}`; some clients send the bare string.
