@@ -19,6 +19,11 @@ pub struct Config {
     pub api_keys: Vec<Secret>,
     /// `PROXY_CORS_ORIGINS`: whose web pages may ask from a browser.
     pub cors_origins: Origins,
+    /// `PROXY_TOLERATE_MISSING_FINISH`: a stream that ends cleanly, though Google has not
+    /// said why it stopped, counts as finished.
+    pub tolerate_missing_finish: bool,
+    /// `PROXY_MAX_BODY_MB`, in bytes.
+    pub max_body_bytes: u64,
     /// `PROXY_UPSTREAM`, or what `GEMINI_API_KEY` implies.
     pub upstream: UpstreamKind,
     /// `GEMINI_API_KEY`, sent to the Gemini API only.

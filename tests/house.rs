@@ -54,7 +54,14 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("SystemTime::now", &["oauth/", "server/", "simulator/"]),
     (
         "getrandom::",
-        &["oauth/", "server/", "simulator/", "upstream/code_assist.rs"],
+        &[
+            "cli/key.rs",
+            "cli/mod.rs",
+            "oauth/",
+            "server/",
+            "simulator/",
+            "upstream/code_assist.rs",
+        ],
     ),
     ("wire::openai", &["translate/", "server/", "wire/"]),
     ("wire::completions", &["translate/", "server/", "wire/"]),

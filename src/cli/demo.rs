@@ -35,7 +35,11 @@ pub(super) fn run(config: Config) -> Result<(), CliError> {
     writeln!(out, "http://{address}")?;
     let invitation = invitation(&base_url(address), !config.api_keys.is_empty());
     write!(out, "{invitation}")?;
-    Err(CliError::Serving(listener.run(service, Limits::default())))
+    let limits = Limits {
+        max_body_bytes: config.max_body_bytes,
+        ..Limits::default()
+    };
+    Err(CliError::Serving(listener.run(service, limits)))
 }
 
 /// Never the user's own tokens. A fixed place for each port: a demo ends by Ctrl-C

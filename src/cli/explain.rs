@@ -6,7 +6,6 @@ use crate::cli::CliError;
 use crate::config::Config;
 use crate::http::{Fetcher, Reach};
 use crate::server::explain::{Explanation, explain};
-use crate::server::transport::listener::MAX_BODY_BYTES;
 
 /// The request goes to stdout, so that other programs can read it; all that is
 /// said about it to stderr.
@@ -16,7 +15,7 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
         url,
         request,
         notes,
-    } = explain(&given()?, config, &fetcher)?;
+    } = explain(&given(config.max_body_bytes)?, config, &fetcher)?;
     let mut err = std::io::stderr();
     writeln!(err, "POST {url}")?;
     writeln!(std::io::stdout(), "{request}")?;
@@ -32,12 +31,11 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
 }
 
 /// Standard input, as far as the server would read it.
-fn given() -> Result<Vec<u8>, CliError> {
+fn given(limit: u64) -> Result<Vec<u8>, CliError> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
         eprintln!("Type or paste the body of a request for a completion, then Ctrl-D.");
     }
-    let limit = MAX_BODY_BYTES;
     let mut body = Vec::new();
     let read = stdin.take(limit + 1).read_to_end(&mut body);
     match read.map_err(CliError::Input)? as u64 {

@@ -4,6 +4,7 @@ mod args;
 mod demo;
 mod dotenv;
 mod explain;
+mod key;
 mod logger;
 mod login;
 mod logout;
@@ -63,10 +64,12 @@ pub enum CliError {
     Refused(#[from] Refused),
     #[error("cannot read standard input: {0}")]
     Input(std::io::Error),
-    #[error("the request is larger than the {limit} bytes that the server accepts")]
+    #[error("the request is larger than the {} MiB of PROXY_MAX_BODY_MB", limit >> 20)]
     LargeInput { limit: u64 },
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
+    #[error("the system has no random numbers for a key: {0}")]
+    NoRandomness(getrandom::Error),
     /// The command said why already.
     #[error("")]
     Silent,
@@ -113,6 +116,7 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), Cli
                 env!("CARGO_PKG_VERSION")
             )?);
         }
+        Command::Key => return key::run(),
         _ => {}
     }
     dotenv::load()?;

@@ -21,7 +21,11 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
     // The first line is for programs.
     writeln!(std::io::stdout(), "http://{address}")?;
     greet(config, &account, address);
-    Err(CliError::Serving(listener.run(service, Limits::default())))
+    let limits = Limits {
+        max_body_bytes: config.max_body_bytes,
+        ..Limits::default()
+    };
+    Err(CliError::Serving(listener.run(service, limits)))
 }
 
 /// Judges the address that was bound: what a name stands for may change.

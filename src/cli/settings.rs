@@ -15,6 +15,12 @@ use crate::secret::Secret;
 
 pub const DEFAULT_PORT: u16 = 3000;
 
+/// 24 MB of images in base64.
+const DEFAULT_MAX_BODY_MB: u64 = 32;
+
+/// Google takes far less; each body is held in memory.
+const MOST_BODY_MB: u64 = 1024;
+
 /// One setting is wrong. Says which, what was expected, and never a secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {problem}")]
@@ -34,7 +40,8 @@ impl BadSetting {
     /// Without a key nobody but this machine may reach the proxy.
     pub(super) fn needs_api_key(address: SocketAddr) -> Self {
         let problem = format!(
-            "{} can be reached from other machines, which needs a key: set PROXY_API_KEY",
+            "{} can be reached from other machines, which needs a key: set PROXY_API_KEY; \
+             `gemini-proxy key` makes one",
             address.ip()
         );
         Self::new("PROXY_HOST or --host", problem)
@@ -53,6 +60,8 @@ pub fn read(
         port: settings.port(flags)?,
         api_keys: settings.api_keys()?,
         cors_origins: settings.cors_origins()?,
+        tolerate_missing_finish: settings.switch("PROXY_TOLERATE_MISSING_FINISH")?,
+        max_body_bytes: settings.max_body_bytes()?,
         upstream: settings.upstream(flags, gemini_api_key.is_some())?,
         gemini_api_key,
         project: settings.project()?,
@@ -86,6 +95,8 @@ pub fn for_demo(
         port: settings.port(flags)?,
         api_keys: settings.api_keys()?,
         cors_origins: settings.cors_origins()?,
+        tolerate_missing_finish: settings.switch("PROXY_TOLERATE_MISSING_FINISH")?,
+        max_body_bytes: settings.max_body_bytes()?,
         upstream: settings.upstream(flags, false)?,
         gemini_api_key: None,
         project: None,
@@ -194,6 +205,31 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
             None => Ok(Origins::Listed(
                 origins.into_iter().map(str::to_owned).collect(),
             )),
+        }
+    }
+
+    fn switch(&self, name: &str) -> Result<bool, BadSetting> {
+        match self.text(name)?.as_deref().map(str::trim) {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(other) => {
+                let problem = format!("'{other}' is unknown; expected true or false");
+                Err(BadSetting::new(name, problem))
+            }
+        }
+    }
+
+    fn max_body_bytes(&self) -> Result<u64, BadSetting> {
+        let name = "PROXY_MAX_BODY_MB";
+        let Some(size) = self.text(name)? else {
+            return Ok(DEFAULT_MAX_BODY_MB << 20);
+        };
+        match size.trim().parse::<u64>() {
+            Ok(size @ 1..=MOST_BODY_MB) => Ok(size << 20),
+            _ => {
+                let problem = format!("'{size}' is no size; expected 1 to {MOST_BODY_MB}, in MiB");
+                Err(BadSetting::new(name, problem))
+            }
         }
     }
 
@@ -384,6 +420,8 @@ mod tests {
         let config = with(&[]).unwrap();
         assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 3000));
         assert_eq!(config.upstream, UpstreamKind::CodeAssist);
+        assert_eq!(config.max_body_bytes, 32 * 1024 * 1024);
+        assert!(!config.tolerate_missing_finish);
         assert_eq!(
             config.endpoints.code_assist,
             "https://cloudcode-pa.googleapis.com"
@@ -404,6 +442,10 @@ mod tests {
             ("PROXY_PORT", "70000"),
             ("PROXY_PORT", "-1"),
             ("PROXY_UPSTREAM", "vertex"),
+            ("PROXY_TOLERATE_MISSING_FINISH", "perhaps"),
+            ("PROXY_MAX_BODY_MB", "0"),
+            ("PROXY_MAX_BODY_MB", "1025"),
+            ("PROXY_MAX_BODY_MB", "1.5"),
             ("PROXY_CORS_ORIGINS", "example.com"),
             ("PROXY_CORS_ORIGINS", "https://a.example,*"),
             ("PROXY_CORS_ORIGINS", "https://a.example/chat"),

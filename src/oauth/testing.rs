@@ -88,6 +88,8 @@ impl FakeGoogle {
 
     pub(crate) fn config(&self) -> Config {
         Config {
+            tolerate_missing_finish: false,
+            max_body_bytes: 1 << 20,
             host: "127.0.0.1".into(),
             port: 0,
             api_keys: vec![],

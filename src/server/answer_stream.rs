@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Service;
-use super::asking::Asking;
+use super::asking::{Asking, RETRIED};
 use super::error::ApiError;
 use super::responses::{self, Answering};
 use crate::http::Pulse;
@@ -50,6 +50,14 @@ impl Dialect {
             Self::Chat { translator, .. } => translator.is_finished(),
             Self::Completions(translator) => translator.is_finished(),
             Self::Responses(answer) => answer.translator.is_finished(),
+        }
+    }
+
+    fn presume_stopped(&mut self) {
+        match self {
+            Self::Chat { translator, .. } => translator.presume_stopped(),
+            Self::Completions(translator) => translator.presume_stopped(),
+            Self::Responses(answer) => answer.translator.presume_stopped(),
         }
     }
 
@@ -123,6 +131,15 @@ impl Dialect {
     /// Google refused the question: another one, if that may help.
     fn reconsider(&mut self, error: &UpstreamError) -> Option<Question> {
         self.asking()?.reconsider(error)
+    }
+
+    /// What the second try was more careful about.
+    fn retried(&self) -> Option<&'static str> {
+        match self {
+            Self::Chat { asking, .. } => asking.retried(),
+            Self::Completions(_) => None,
+            Self::Responses(answer) => answer.asking.retried(),
+        }
     }
 
     fn accepted(&mut self) {
@@ -213,6 +230,13 @@ impl AnswerStream {
                 continue;
             }
             let is_last = self.questions.len() == 1;
+            if self.service.tolerates_missing_finish && !self.dialect.is_finished() {
+                log::warn!(
+                    "{} Google has not said why it stopped: taken for finished",
+                    self.id
+                );
+                self.dialect.presume_stopped();
+            }
             self.dialect.finish(&self.service, is_last, out)?;
             self.questions.pop_front();
             return Ok(if is_last { More::No } else { More::Yes });
@@ -292,6 +316,11 @@ impl Source for AnswerStream {
                 Ok(())
             }
         }
+    }
+
+    fn late_headers(&self) -> Vec<(&'static str, String)> {
+        let retried = self.dialect.retried().into_iter();
+        retried.map(|what| (RETRIED, what.to_owned())).collect()
     }
 
     fn fill(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> More {

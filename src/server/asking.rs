@@ -16,6 +16,9 @@ use crate::upstream::{Question, UpstreamError};
 use crate::wire::openai::ChatRequest;
 use crate::wire::responses::ResponseRequest;
 
+/// The header that says what the second try did otherwise.
+pub(super) const RETRIED: &str = "x-gemini-proxy-retried";
+
 /// By which door a request came.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Front {
@@ -48,6 +51,8 @@ pub(super) struct Asking {
     fetched: Fetched,
     stamp: Stamp,
     form: Form,
+    /// Of the second try.
+    care: Care,
     was_careful: bool,
     was_empty: bool,
 }
@@ -87,7 +92,7 @@ impl Asking {
         };
         let form = translated.form;
         let service = service.clone();
-        let (was_careful, was_empty) = (false, false);
+        let (care, was_careful, was_empty) = (Care::None, false, false);
         Ok((
             Self {
                 service,
@@ -97,6 +102,7 @@ impl Asking {
                 fetched,
                 stamp,
                 form,
+                care,
                 was_careful,
                 was_empty,
             },
@@ -125,8 +131,18 @@ impl Asking {
             return None;
         }
         let question = self.careful_question(care)?;
+        self.care = care;
         log::info!("asking Google again, more careful about {care:?}");
         Some(question)
+    }
+
+    /// For [`RETRIED`]: what Google was asked more carefully about, if it was.
+    pub(super) fn retried(&self) -> Option<&'static str> {
+        match self.care {
+            Care::None => None,
+            Care::Signatures => Some("thought_signatures"),
+            Care::Schemas => Some("schemas"),
+        }
     }
 
     /// The answer is empty, and the client has got nothing of it: once, that may

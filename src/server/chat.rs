@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Service;
 use super::answer_stream::{self, AnswerStream, Dialect};
-use super::asking::{Asking, Front, Plan};
+use super::asking::{Asking, Front, Plan, RETRIED};
 use super::error::ApiError;
 use crate::http::Pulse;
 use crate::server::transport::exchange::Request;
@@ -62,7 +62,13 @@ fn whole(service: &Service, mut asking: Asking, mut question: Question) -> Resul
         ) {
             Err(Unfinished::Empty { .. }) if asking.allows_another_try() => {}
             Ok(completion) if completion.is_empty() && asking.allows_another_try() => {}
-            outcome => return Ok(super::json(200, &outcome?)),
+            outcome => {
+                let mut reply = super::json(200, &outcome?);
+                if let Some(what) = asking.retried() {
+                    reply.add_header(RETRIED, what.to_owned());
+                }
+                return Ok(reply);
+            }
         }
         log::info!("the answer is empty: asking Google once more");
     }

@@ -9,8 +9,8 @@ use crate::http::Pulse;
 
 /// What a page may read beside the body; without it an SDK in a browser cannot
 /// see how long to wait.
-const EXPOSED: &str =
-    "x-request-id, retry-after, retry-after-ms, x-should-retry, x-gemini-proxy-ignored";
+const EXPOSED: &str = "x-request-id, retry-after, retry-after-ms, x-should-retry, \
+                       x-gemini-proxy-ignored, x-gemini-proxy-retried";
 
 /// Seconds for which a browser need not ask again. Chrome keeps no answer longer
 /// than two hours; a change of the settings should show sooner.
@@ -115,6 +115,10 @@ impl Source for Exposed {
     fn begin(&mut self, pulse: &Pulse) -> Result<(), Refused> {
         let begun = self.source.begin(pulse);
         begun.map_err(|refused| self.refused(refused))
+    }
+
+    fn late_headers(&self) -> Headers {
+        self.source.late_headers()
     }
 
     fn fill(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> More {

@@ -7,7 +7,7 @@ use crate::http::HttpError;
 use crate::models;
 use crate::oauth::AuthError;
 use crate::server::transport::writer::Reply;
-use crate::translate::{Failure, Fields, Rejection, Unfinished};
+use crate::translate::{Failure, Fields, Rejection, Unfinished, parameter_behind};
 use crate::upstream::account::AccountError;
 use crate::upstream::refusal::AccountRefusal;
 use crate::upstream::{GoogleError, UpstreamError, Verdict};
@@ -139,7 +139,10 @@ impl ApiError {
     }
 
     pub(super) fn too_large(limit: u64) -> Self {
-        let message = format!("The body is larger than the {limit} bytes that this proxy accepts.");
+        let message = format!(
+            "The body is larger than the {} MiB that this proxy accepts (its PROXY_MAX_BODY_MB).",
+            limit >> 20
+        );
         Self::invalid(413, "request_too_large", message)
     }
 
@@ -223,7 +226,13 @@ impl ApiError {
                         message.push_str(&format!(" [{violation}]"));
                     }
                 }
-                Self::invalid(400, "invalid_argument", message)
+                // The fields first: they are what Google's sentence is about.
+                let words = format!("{} {said}", error.field_violations.join(" "));
+                let refused = Self::invalid(400, "invalid_argument", message);
+                match parameter_behind(&words) {
+                    Some(param) => refused.param(param),
+                    None => refused,
+                }
             }
             Verdict::ContextTooLong { given, limit } => {
                 // Clients recognise an overflow by OpenAI's own sentence.

@@ -46,7 +46,7 @@ use crate::server::response_store::ResponseStore;
 use crate::server::router::{Guard, Route};
 use crate::server::signature_cache::SignatureCache;
 use crate::server::transport::exchange::Request;
-use crate::server::transport::listener::{Handler, MAX_BODY_BYTES, Refusal};
+use crate::server::transport::listener::{Handler, Refusal};
 use crate::server::transport::writer::Reply;
 use crate::translate::Seal;
 use crate::upstream::Upstream;
@@ -60,6 +60,8 @@ pub struct Service {
     account: Arc<Account>,
     api_keys: Vec<Secret>,
     cors_origins: Origins,
+    tolerates_missing_finish: bool,
+    max_body_bytes: u64,
     /// The name or address that the user gave to listen on.
     host: String,
     signatures: Arc<SignatureCache>,
@@ -86,6 +88,8 @@ impl Service {
             account,
             api_keys: config.api_keys.clone(),
             cors_origins: config.cors_origins.clone(),
+            tolerates_missing_finish: config.tolerate_missing_finish,
+            max_body_bytes: config.max_body_bytes,
             host: config.host.clone(),
             signatures: Arc::new(SignatureCache::new()),
             responses: ResponseStore::default(),
@@ -127,7 +131,7 @@ impl Service {
             Guard::Key => access::check(request, &self.api_keys)?,
             Guard::KeyOrHere => access::check_person(request, &self.api_keys, &self.host)?,
         }
-        content_encoding::undo(request, MAX_BODY_BYTES)?;
+        content_encoding::undo(request, self.max_body_bytes)?;
         match route {
             Route::ChatCompletions => chat::create(self, request, id),
             Route::Completions => completions::create(self, request, id),

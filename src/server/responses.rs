@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::answer_stream::{self, AnswerStream, Dialect};
-use super::asking::{Asking, Front, Plan};
+use super::asking::{Asking, Front, Plan, RETRIED};
 use super::error::ApiError;
 use super::response_store::{Expanded, Kept, Owner};
 use super::{Service, access};
@@ -131,7 +131,10 @@ fn whole(
             continue;
         }
         let response = outcome?;
-        let reply = super::json(200, &response);
+        let mut reply = super::json(200, &response);
+        if let Some(what) = asking.retried() {
+            reply.add_header(RETRIED, what.to_owned());
+        }
         answer.keep(service, response);
         return Ok(reply);
     }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use serde::Serialize;
 
 use super::signatures::{self, CallRecord, Signatures};
-use super::{Fetched, Rejection, parts, tools};
+use super::{Fetched, Notes, Rejection, parts, tools};
 use crate::models::{self, Generation};
 use crate::wire::gemini::{Content, FunctionCall, FunctionResponse, Part};
 use crate::wire::openai::{Message, ToolCall};
@@ -28,6 +28,7 @@ pub(super) fn contents<'a>(
     model: &str,
     signatures: &dyn Signatures,
     fetched: &'a Fetched,
+    notes: &mut Notes,
 ) -> Result<(Option<Content<'a>>, Vec<Content<'a>>), Rejection> {
     let leading = messages
         .iter()
@@ -46,6 +47,7 @@ pub(super) fn contents<'a>(
         model,
         signatures,
         fetched,
+        notes,
     };
     for position in leading..messages.len() {
         conversation.add(position)?;
@@ -101,6 +103,8 @@ impl Role {
 struct GivenCall<'a> {
     /// Empty where the client has none.
     id: &'a str,
+    /// Where in its message, such as `tool_calls[0]`.
+    field: String,
     name: &'a str,
     args: Json<'a>,
     /// The signature that came with it.
@@ -133,6 +137,7 @@ struct Conversation<'a, 's> {
     model: &'s str,
     signatures: &'s dyn Signatures,
     fetched: &'a Fetched,
+    notes: &'s mut Notes,
 }
 
 impl<'a> Conversation<'a, '_> {
@@ -240,7 +245,13 @@ impl<'a> Conversation<'a, '_> {
         });
         let (output, media) = match found {
             Some(position) => result(&self.messages[position], position, self.fetched)?,
-            None => (NO_RESULT.to_owned(), Vec::new()),
+            None => {
+                let field = format!("messages[{at}].{}", call.field);
+                let reason =
+                    format!("no message answers this call: its result is told as {NO_RESULT}");
+                self.notes.add(field, reason);
+                (NO_RESULT.to_owned(), Vec::new())
+            }
         };
         let googles_own = found.and_then(|position| response_parts(&self.messages[position]));
         let response = FunctionResponse {
@@ -264,6 +275,10 @@ impl<'a> Conversation<'a, '_> {
             return Ok(());
         };
         positions.remove(nth);
+        self.notes.add(
+            format!("messages[{position}]"),
+            "told as the user's text: no call before it is waiting for a result of this id",
+        );
         let (output, media) = result(message, position, self.fetched)?;
         let mut parts = vec![Part::text(format!("Tool result ({id}): {output}"))];
         parts.extend(media);
@@ -319,6 +334,7 @@ fn calls<'a>(message: &'a Message<'a>, at: usize) -> Result<Vec<GivenCall<'a>>, 
         let carried = signatures::carried(call.extra_content.as_ref()).or(carried);
         calls.push(GivenCall {
             id,
+            field: format!("tool_calls[{nth}]"),
             name,
             args,
             carried,
@@ -330,6 +346,7 @@ fn calls<'a>(message: &'a Message<'a>, at: usize) -> Result<Vec<GivenCall<'a>>, 
         let args = arguments(function.arguments.as_ref());
         calls.push(GivenCall {
             id: "",
+            field: "function_call".to_owned(),
             name,
             args,
             carried: None,

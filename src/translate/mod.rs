@@ -20,6 +20,7 @@ mod messages;
 mod notes;
 mod parts;
 mod plain_schema;
+mod refused_field;
 mod request;
 mod responses;
 pub mod said;
@@ -35,6 +36,7 @@ pub use completions::{Chats, CompletionTranslator};
 pub use fetched::{Fetched, Remote, remote_media};
 pub use form::Form;
 pub use notes::{Note, Notes};
+pub use refused_field::parameter_behind;
 pub use request::{Translated, make_schemas_plain, request};
 pub use responses::{
     Failure, Fields, Namespaces, Opening, ResponseTranslator, Seal, Told, as_chat,

@@ -104,6 +104,26 @@ pub(super) fn details<'a>(
     })
 }
 
+/// Flat fields of a part that are not what they should be.
+pub(super) fn misfits<'a>(
+    message: &'a Message<'a>,
+    position: usize,
+) -> impl Iterator<Item = String> {
+    let parts = match &message.content {
+        Some(MessageContent::Parts(parts)) => &parts[..],
+        _ => &[],
+    };
+    parts.iter().enumerate().flat_map(move |(nth, part)| {
+        let fields = [
+            ("detail", &part.detail.misfit),
+            ("file_data", &part.file_data.misfit),
+            ("filename", &part.filename.misfit),
+        ];
+        let misfits = fields.into_iter().filter(|(_, why)| why.is_some());
+        misfits.map(move |(field, _)| format!("messages[{position}].content[{nth}].{field}"))
+    })
+}
+
 fn media_part<'a>(
     part: &'a ContentPart<'a>,
     position: usize,

@@ -51,7 +51,7 @@ pub fn request<'a>(
         );
     }
     let (mut system_instruction, contents) =
-        messages::contents(given_messages, model, signatures, fetched)?;
+        messages::contents(given_messages, model, signatures, fetched, &mut notes)?;
     let mut generation_config = generation_config(chat, &abilities, &mut notes)?;
     let format = response_format(chat)?;
     let has_functions = !declarations.is_empty();
@@ -171,6 +171,9 @@ fn note_what_has_no_equal(chat: &openai::ChatRequest<'_>, notes: &mut Notes) {
         notes.add("input", "left out: 'messages' say the same");
     }
     for (message, position) in chat.messages.iter().flatten().zip(0..) {
+        for field in parts::misfits(message, position) {
+            notes.add(field, "left out: of another type than it should be");
+        }
         for field in parts::details(message, position) {
             notes.add(field, "left out: Gemini chooses the detail itself");
         }

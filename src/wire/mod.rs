@@ -8,11 +8,14 @@ pub mod code_assist;
 pub mod completions;
 pub mod gemini;
 pub mod google_oauth;
+mod lenient;
 pub mod openai;
 pub mod pretty;
 pub mod provisioning;
 pub mod responses;
 pub mod sse;
+
+pub use lenient::Lenient;
 
 use std::borrow::Cow;
 use std::fmt;

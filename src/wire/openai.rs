@@ -11,7 +11,7 @@ use serde::de::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::wire::{Json, Text};
+use crate::wire::{Json, Lenient, Text};
 
 /// The body of `POST /v1/chat/completions`.
 #[derive(Debug, Default, Deserialize)]
@@ -206,12 +206,12 @@ pub struct ContentPart<'a> {
     #[serde(borrow)]
     pub file: Option<File<'a>>,
     // Responses do not nest these.
-    #[serde(borrow)]
-    pub detail: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub file_data: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub filename: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub detail: Lenient<Text<'a>>,
+    #[serde(default, borrow)]
+    pub file_data: Lenient<Text<'a>>,
+    #[serde(default, borrow)]
+    pub filename: Lenient<Text<'a>>,
 }
 
 /// `{"url": …}`; some clients send the bare string.

@@ -1,11 +1,11 @@
 //! Streams that fail: before the first event with a status of their own, after it
 //! with an event that cannot be taken for a good end.
 
-use gemini_proxy::simulator::Recorded;
+use gemini_proxy::simulator::{Recorded, Simulator};
 use serde_json::{Value, json};
 
 use crate::client::{chunks, error_in, text_of};
-use crate::proxy::{by_both_roads, question};
+use crate::proxy::{MODEL, Road, by_both_roads, question};
 use crate::streaming::{event, last_event};
 
 /// The events of a stream that broke: the last is the error, and nothing in it
@@ -65,6 +65,44 @@ fn lesson_08_a_stream_cut_short_ends_in_an_error_not_in_done() {
             assert_eq!(error["code"], "upstream_stream_error", "{cut}");
         }
     });
+}
+
+#[test]
+fn lesson_08_a_clean_end_without_a_reason_can_be_borne_a_broken_one_never() {
+    for road in [Road::CodeAssist, Road::GeminiApi] {
+        let simulator = Simulator::start().unwrap();
+        let home = road.home(&simulator);
+        let proxy = home.env("PROXY_TOLERATE_MISSING_FINISH", "true").serve();
+        let call = json!({"candidates": [{"content": {"role": "model", "parts": [
+            {"functionCall": {"name": "f", "args": {}}}]}}]});
+        for (said, reason) in [(event("Whole"), "stop"), (call, "tool_calls")] {
+            simulator.script(json!([{"responses": [said]}])).unwrap();
+            let events = proxy.stream(&question("Hi")).rest();
+            assert_eq!(events.last().unwrap(), "data: [DONE]");
+            let chunks = chunks(&events);
+            let finish = &chunks.last().unwrap()["choices"][0]["finish_reason"];
+            assert_eq!(finish, reason);
+        }
+        simulator
+            .script(json!([{"responses": [event("Whole")]}]))
+            .unwrap();
+        let old = json!({"model": MODEL, "prompt": "Hi", "stream": true}).to_string();
+        let answer = proxy.send("POST", "/v1/completions", &[], old.as_bytes());
+        assert!(answer.text().contains("\"finish_reason\":\"stop\""));
+        assert!(answer.text().trim_end().ends_with("[DONE]"));
+        for cut in ["truncate", "reset"] {
+            let responses = json!([event("Half"), {"gate": "read"}, event(" an")]);
+            let script = json!([{"responses": responses, "then": cut}]);
+            simulator.script(script).unwrap();
+            let mut events = proxy.stream(&question("Hi"));
+            events.next_json();
+            simulator.release("read");
+            assert_eq!(broken(&events.rest())["code"], "upstream_stream_error");
+        }
+        let log = proxy.stop();
+        let warnings = log.matches("has not said why it stopped").count();
+        assert_eq!(warnings, 3, "{log}");
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ fn help_and_version_are_printed() {
             "login",
             "logout",
             "status",
+            "key",
             "simulator",
             "--port",
         ] {
@@ -107,7 +108,9 @@ fn lesson_21_beyond_this_machine_it_serves_only_with_a_key() {
     for host in ["0.0.0.0", "::"] {
         for command in ["serve", "demo"] {
             let finished = home.run(&[command, "--host", host]);
-            assert!(refused(&finished).contains("set PROXY_API_KEY"));
+            let message = refused(&finished);
+            assert!(message.contains("set PROXY_API_KEY"), "{message}");
+            assert!(message.contains("`gemini-proxy key`"), "{message}");
         }
     }
     let home = home.env("PROXY_API_KEY", "k");
@@ -120,6 +123,29 @@ fn lesson_21_beyond_this_machine_it_serves_only_with_a_key() {
         ask(&format!("127.0.0.1:{port}"), "GET", "/health", &[], b"").status,
         200
     );
+}
+
+#[test]
+fn lesson_21_one_command_makes_a_key() {
+    let home = Home::bare();
+    let make = || {
+        let finished = home.run(&["key"]);
+        assert_eq!((finished.code, &*finished.stderr), (Some(0), ""));
+        finished.stdout.strip_suffix('\n').unwrap().to_owned()
+    };
+    let (one, other) = (make(), make());
+    assert_ne!(one, other);
+    let random = one.strip_prefix("sk-").unwrap();
+    let is_base64url = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    assert!(
+        random.len() == 43 && random.chars().all(is_base64url),
+        "{one}"
+    );
+    assert_eq!(home.files(), [""; 0], "nothing was written");
+    let running = home
+        .env("PROXY_API_KEY", &one)
+        .start(&["serve", "--host", "0.0.0.0", "--port", "0"]);
+    assert!(Proxy::of(running).host.starts_with("0.0.0.0:"));
 }
 
 #[test]

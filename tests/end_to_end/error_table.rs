@@ -187,7 +187,7 @@ fn what_is_wrong_with_a_request_before_its_body_is_read() {
             "POST",
             CHAT,
             &large,
-            Row::invalid(413, "request_too_large", "33554432 bytes"),
+            Row::invalid(413, "request_too_large", "32 MiB"),
         ),
         (
             "POST",

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread::{self, JoinHandle};
 
 use gemini_proxy::simulator::Simulator;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::open;
 use crate::home::Home;
@@ -395,4 +395,56 @@ fn lesson_34_a_used_up_quota_says_which_and_when_it_comes_back() {
             assert!(message.contains(words), "{message}");
         }
     });
+}
+
+#[test]
+fn a_refusal_names_the_parameter_that_google_means() {
+    by_both_roads(|_, simulator, proxy| {
+        let mut request = question("Hi");
+        request["stream"] = json!(true);
+        let says = |message: &str, field: &str| {
+            json!([{"times": "always", "responses": [{"error": {
+                "code": 400, "status": "INVALID_ARGUMENT", "message": message, "details": [
+                    {"@type": "type.googleapis.com/google.rpc.BadRequest",
+                     "fieldViolations": [{"field": field, "description": "No."}]}]}}]}])
+        };
+        for (message, field, param) in [
+            (
+                "Multiple candidates is not enabled for this model",
+                "",
+                json!("n"),
+            ),
+            (
+                "Invalid value.",
+                "generation_config.candidate_count",
+                json!("n"),
+            ),
+            ("Invalid value.", "generationConfig.topK", json!("top_k")),
+            ("Something is amiss.", "", Value::Null),
+        ] {
+            simulator.script(says(message, field)).unwrap();
+            let error = proxy.chat(&request).error(400);
+            assert_eq!(error["param"], param, "{error}");
+            simulator.reset();
+        }
+    });
+}
+
+#[test]
+fn lesson_25_how_large_a_body_may_be_is_a_setting() {
+    let simulator = Simulator::start().unwrap();
+    let home = Road::CodeAssist.home(&simulator);
+    let proxy = home.env("PROXY_MAX_BODY_MB", "1").serve();
+    let sized = |bytes: usize| {
+        let mut body = question("Hi").to_string().into_bytes();
+        body.resize(bytes, b' ');
+        proxy.send("POST", "/v1/chat/completions", &[], &body)
+    };
+    sized(1024 * 1024).success();
+    let error = sized(1024 * 1024 + 1).error(413);
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("1 MiB") && message.contains("PROXY_MAX_BODY_MB"),
+        "{message}"
+    );
 }

@@ -29,6 +29,7 @@ fn lesson_02_a_refusal_over_a_schema_is_answered_with_plainer_schemas() {
                 simulator.script(script).unwrap();
                 let answer = proxy.chat(&with_tool(streams));
                 assert_eq!(answer.status, 200, "{name}");
+                assert_eq!(answer.header("x-gemini-proxy-retried"), Some("schemas"));
                 let (count, last) = asked(road, simulator);
                 assert_eq!(count, 2, "{name}");
                 let declaration = &last["tools"][0]["functionDeclarations"][0];
@@ -53,13 +54,22 @@ fn lesson_03_a_refusal_over_signatures_is_answered_with_the_documented_stand_in(
         let messages = request["messages"].as_array_mut().unwrap();
         messages.push(message);
         messages.push(json!({"role": "tool", "tool_call_id": id, "content": "sun"}));
-        let script = json!([{"error": "corrupted_thought_signature"}, {"text": "Sun."}]);
-        simulator.script(script).unwrap();
-        proxy.chat(&request).success();
-        let (count, last) = asked(road, simulator);
-        assert_eq!(count, 3);
-        let call = &last["contents"][1]["parts"][0];
-        assert_eq!(call["thoughtSignature"], "skip_thought_signature_validator");
+        for (streams, asked_so_far) in [(false, 3), (true, 5)] {
+            request["stream"] = streams.into();
+            let script = json!([{"error": "corrupted_thought_signature"}, {"text": "Sun."}]);
+            simulator.script(script).unwrap();
+            let answer = proxy.chat(&request);
+            assert_eq!(answer.status, 200);
+            let said = answer.header("x-gemini-proxy-retried");
+            assert_eq!(said, Some("thought_signatures"));
+            let (count, last) = asked(road, simulator);
+            assert_eq!(count, asked_so_far);
+            let call = &last["contents"][1]["parts"][0];
+            assert_eq!(call["thoughtSignature"], "skip_thought_signature_validator");
+        }
+        request["stream"] = false.into();
+        let answer = proxy.chat(&request);
+        assert_eq!(answer.header("x-gemini-proxy-retried"), None);
     });
 }
 

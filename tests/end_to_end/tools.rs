@@ -287,7 +287,9 @@ fn lesson_07_results_are_put_where_gemini_wants_them() {
             result("stray", "hail"),
             result("a", "rain"),
         ]);
-        proxy.chat(&request(conversation)).success();
+        let answer = proxy.chat(&request(conversation));
+        answer.success();
+        assert_eq!(answer.header("x-gemini-proxy-ignored"), Some("messages[4]"));
         let contents = road.asked(simulator)["contents"].clone();
         let part = |id: &str, city: &str| json!({"functionCall": {"id": id, "name": "get_weather", "args": {"city": city}}});
         let mut first = part("a", "Oslo");
@@ -317,7 +319,10 @@ fn lesson_07_a_result_that_the_history_lost_is_stood_in_for() {
             result("a", "rain"),
             user("Never mind the other."),
         ]);
-        proxy.chat(&request(conversation)).success();
+        let answer = proxy.chat(&request(conversation));
+        answer.success();
+        let named = Some("messages[1].tool_calls[1]");
+        assert_eq!(answer.header("x-gemini-proxy-ignored"), named);
         let parts = road.asked(simulator)["contents"][2]["parts"].clone();
         let output = |nth: usize| &parts[nth]["functionResponse"]["response"]["output"];
         assert_eq!(output(0), "rain");

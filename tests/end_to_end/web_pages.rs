@@ -9,8 +9,8 @@ use crate::home::Home;
 use crate::proxy::{Proxy, Road, generations, question};
 
 const PAGE: &str = "https://chat.example.com";
-const EXPOSED: &str =
-    "x-request-id, retry-after, retry-after-ms, x-should-retry, x-gemini-proxy-ignored";
+const EXPOSED: &str = "x-request-id, retry-after, retry-after-ms, x-should-retry, \
+                       x-gemini-proxy-ignored, x-gemini-proxy-retried";
 
 /// What the OpenAI SDK for Node sends beside `Authorization` and `Content-Type`.
 const SDK_HEADERS: &str = "authorization,content-type,openai-organization,openai-project,\

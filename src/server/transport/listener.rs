@@ -33,7 +33,7 @@ const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The longest body of a request, unless [`Limits`] say otherwise: 24 MB of images
 /// in base64.
-pub const MAX_BODY_BYTES: u64 = 32 * 1024 * 1024;
+const MAX_BODY_BYTES: u64 = 32 * 1024 * 1024;
 
 /// A bound address, ready to serve.
 #[derive(Debug)]

@@ -53,6 +53,12 @@ pub trait Source: Send {
         Ok(())
     }
 
+    /// What the head should say that only [`begin`](Self::begin) found out; lost if a
+    /// heartbeat has sent the head already. Asked once, after it.
+    fn late_headers(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Blocks until something can be sent, and appends it to `out`: complete events, as
     /// many as are at hand. Failures are written as events by the source itself.
     fn fill(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> More;
@@ -147,11 +153,14 @@ pub(super) fn send(
             writer.flush()
         }
         Reply::Stream {
-            headers,
+            mut headers,
             mut source,
         } if terms.http_1_0 && terms.keep_alive => {
             let bytes = match gather(&mut *source) {
-                Ok(body) => whole(200, &headers, &body, terms),
+                Ok(body) => {
+                    headers.extend(source.late_headers());
+                    whole(200, &headers, &body, terms)
+                }
                 Err(Refused {
                     reply:
                         Reply::Whole {
@@ -214,6 +223,7 @@ fn stream(
     if let Err(refused) = begin(&mut *source, &pulse) {
         return line.borrow_mut().refuse(refused, terms);
     }
+    line.borrow_mut().add_headers(&source.late_headers());
     if terms.head_only {
         return line.borrow_mut().send(&[], More::No);
     }
@@ -231,7 +241,7 @@ fn stream(
 /// A client's connection while a stream goes over it.
 struct Line {
     writer: Box<dyn Write + Send>,
-    /// Until it is sent.
+    /// Until it is sent; the empty line after it is still missing.
     head: Option<Vec<u8>>,
     heartbeat: Heartbeat,
     /// When something was sent last; before that, when the request was here.
@@ -258,7 +268,6 @@ impl Line {
         // A client may be silent during a stream for longer than the listener's receive
         // timeout allows; it shall not find out by trying to reuse the connection.
         put_header(&mut head, "Connection", "close");
-        head.extend_from_slice(b"\r\n");
         Self {
             writer,
             head: Some(head),
@@ -271,10 +280,21 @@ impl Line {
         }
     }
 
+    fn add_headers(&mut self, headers: &[(&'static str, String)]) {
+        if let Some(head) = &mut self.head {
+            for (name, value) in headers {
+                put_header(head, name, value);
+            }
+        }
+    }
+
     /// The head, if it is still to be sent, and these events, in one write.
     fn send(&mut self, events: &[u8], more: More) -> io::Result<()> {
         self.out.clear();
-        self.out.extend(self.head.take().into_iter().flatten());
+        if let Some(head) = self.head.take() {
+            self.out.extend_from_slice(&head);
+            self.out.extend_from_slice(b"\r\n");
+        }
         if !self.head_only {
             if self.chunked {
                 put_chunk(&mut self.out, events);

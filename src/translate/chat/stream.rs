@@ -66,6 +66,11 @@ impl StreamTranslator {
         self.reader.is_finished()
     }
 
+    /// For whoever takes every clean end of a stream for a good one.
+    pub fn presume_stopped(&mut self) {
+        self.reader.presume_stopped();
+    }
+
     /// Whether there was nothing for a client so far.
     pub fn is_silent(&self) -> bool {
         self.chunks.begun == 0 && self.reader.is_silent()

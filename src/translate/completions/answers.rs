@@ -89,6 +89,13 @@ impl CompletionTranslator {
         answer.is_none_or(|answer| answer.reader.is_finished())
     }
 
+    /// For a whole answer, and for whoever takes every clean end of a stream for a good one.
+    pub fn presume_stopped(&mut self) {
+        if let Some(answer) = self.answers.front_mut() {
+            answer.reader.presume_stopped();
+        }
+    }
+
     /// The usage so far.
     pub fn usage(&self) -> Usage {
         let mut usage = self.usage;
@@ -110,9 +117,7 @@ impl CompletionTranslator {
             }
         };
         self.push(answer, &mut gather);
-        if let Some(answer) = self.answers.front_mut() {
-            answer.reader.presume_stopped();
-        }
+        self.presume_stopped();
         self.finish(&mut gather)
     }
 

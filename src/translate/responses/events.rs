@@ -121,6 +121,11 @@ impl ResponseTranslator {
         self.telling.begun == 0 && self.reader.is_silent()
     }
 
+    /// That Google did not say why it stopped is to be no reason for concern.
+    pub fn presume_stopped(&mut self) {
+        self.reader.presume_stopped();
+    }
+
     /// Google is asked once more; the client has got nothing but the opening.
     pub fn begin_anew(&mut self, reader: Reader) {
         self.reader = reader;
@@ -155,7 +160,7 @@ impl ResponseTranslator {
         now: u64,
     ) -> Result<Box<RawValue>, Unfinished> {
         self.push(answer, |_| ());
-        self.reader.presume_stopped();
+        self.presume_stopped();
         self.finish(now, |_| ())
     }
 
