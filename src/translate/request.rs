@@ -53,7 +53,7 @@ pub fn request<'a>(
     let (mut system_instruction, contents) =
         messages::contents(given_messages, model, signatures, fetched)?;
     let mut generation_config = generation_config(chat, &abilities, &mut notes)?;
-    let format = response_format(chat)?;
+    let format = response_format(chat, &mut notes)?;
     let has_functions = !declarations.is_empty();
     let strips_fence = match format {
         // Before Gemini 3 a JSON answer and functions in one request are a 400.
@@ -416,20 +416,30 @@ fn seed(chat: &openai::ChatRequest<'_>, notes: &mut Notes) -> Option<i32> {
 }
 
 /// `None`: any text. `Some(None)`: JSON. `Some(Some(schema))`: JSON of this schema.
-fn response_format(chat: &openai::ChatRequest<'_>) -> Result<Option<Option<Value>>, Rejection> {
+fn response_format(
+    chat: &openai::ChatRequest<'_>,
+    notes: &mut Notes,
+) -> Result<Option<Option<Value>>, Rejection> {
     let Some(format) = &chat.response_format else {
         return Ok(None);
     };
     match format.kind.as_deref() {
         None | Some("text") => Ok(None),
-        Some("json_object") => Ok(Some(format.schema.as_ref().map(schema::clean))),
+        Some("json_object") => {
+            let schema = format.schema.as_ref();
+            let clean = |schema| schema::clean(schema, "response_format.schema", notes);
+            Ok(Some(schema.map(clean)))
+        }
         Some("json_schema") => {
             let nested = format
                 .json_schema
                 .as_ref()
                 .and_then(|json| json.schema.as_ref());
             match nested {
-                Some(schema) => Ok(Some(Some(schema::clean(schema)))),
+                Some(schema) => {
+                    let field = "response_format.json_schema.schema";
+                    Ok(Some(Some(schema::clean(schema, field, notes))))
+                }
                 None => Err(Rejection::missing("response_format.json_schema.schema")),
             }
         }

@@ -80,10 +80,15 @@ pub(super) fn declarations<'a>(
                     Some(nested) => (&nested.name, &nested.description, &nested.parameters),
                     None => (&tool.name, &tool.description, &tool.parameters),
                 };
+                let place = match &tool.function {
+                    Some(_) => format!("tools[{position}].function"),
+                    None => format!("tools[{position}]"),
+                };
                 let param = || format!("tools[{position}].function.name");
                 let name = given_name(name.as_ref(), param)?;
                 if let Some(name) = names.declare(name, false) {
-                    let parameters = schema::parameters(parameters.as_ref());
+                    let field = format!("{place}.parameters");
+                    let parameters = schema::parameters(parameters.as_ref(), &field, notes);
                     declarations.push(declaration(name, description.as_deref(), parameters));
                 } else {
                     notes.add(format!("tools[{position}]"), DECLARED_TWICE);
@@ -117,7 +122,8 @@ pub(super) fn declarations<'a>(
             format!("functions[{position}].name")
         })?;
         if let Some(name) = names.declare(name, false) {
-            let parameters = schema::parameters(function.parameters.as_ref());
+            let field = format!("functions[{position}].parameters");
+            let parameters = schema::parameters(function.parameters.as_ref(), &field, notes);
             declarations.push(declaration(
                 name,
                 function.description.as_deref(),
