@@ -117,6 +117,10 @@ impl Source for Exposed {
         begun.map_err(|refused| self.refused(refused))
     }
 
+    fn late_headers(&self) -> Headers {
+        self.source.late_headers()
+    }
+
     fn fill(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> More {
         self.source.fill(out, pulse)
     }

@@ -53,6 +53,12 @@ pub trait Source: Send {
         Ok(())
     }
 
+    /// What only the beginning has shown: in place of headers of the same name, unless
+    /// a heartbeat has sent those already.
+    fn late_headers(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Blocks until something can be sent, and appends it to `out`: complete events, as
     /// many as are at hand. Failures are written as events by the source itself.
     fn fill(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> More;
@@ -147,11 +153,14 @@ pub(super) fn send(
             writer.flush()
         }
         Reply::Stream {
-            headers,
+            mut headers,
             mut source,
         } if terms.http_1_0 && terms.keep_alive => {
             let bytes = match gather(&mut *source) {
-                Ok(body) => whole(200, &headers, &body, terms),
+                Ok(body) => {
+                    replace(&mut headers, source.late_headers());
+                    whole(200, &headers, &body, terms)
+                }
                 Err(Refused {
                     reply:
                         Reply::Whole {
@@ -166,7 +175,7 @@ pub(super) fn send(
             writer.write_all(&bytes)?;
             writer.flush()
         }
-        Reply::Stream { headers, source } => stream(writer, &headers, source, terms),
+        Reply::Stream { headers, source } => stream(writer, headers, source, terms),
     }
 }
 
@@ -199,7 +208,7 @@ pub(super) fn whole(
 /// Writes the head, then one chunk, one write and one flush for each `fill`.
 fn stream(
     writer: Box<dyn Write + Send>,
-    headers: &[(&'static str, String)],
+    headers: Vec<(&'static str, String)>,
     mut source: Box<dyn Source>,
     terms: Terms,
 ) -> io::Result<()> {
@@ -213,6 +222,9 @@ fn stream(
     let pulse = Pulse::new(move || beating.borrow_mut().beat().map_err(|_| GaveUp));
     if let Err(refused) = begin(&mut *source, &pulse) {
         return line.borrow_mut().refuse(refused, terms);
+    }
+    if let Some(head) = &mut line.borrow_mut().head {
+        replace(head, source.late_headers());
     }
     if terms.head_only {
         return line.borrow_mut().send(&[], More::No);
@@ -231,8 +243,8 @@ fn stream(
 /// A client's connection while a stream goes over it.
 struct Line {
     writer: Box<dyn Write + Send>,
-    /// Until it is sent.
-    head: Option<Vec<u8>>,
+    /// Its headers, until they are sent.
+    head: Option<Vec<(&'static str, String)>>,
     heartbeat: Heartbeat,
     /// When something was sent last; before that, when the request was here.
     last: Instant,
@@ -245,26 +257,16 @@ struct Line {
 impl Line {
     fn new(
         writer: Box<dyn Write + Send>,
-        headers: &[(&'static str, String)],
+        headers: Vec<(&'static str, String)>,
         heartbeat: Heartbeat,
         terms: Terms,
     ) -> Self {
-        let chunked = !terms.http_1_0;
-        let mut head = Vec::with_capacity(512);
-        start_head(&mut head, 200, headers);
-        if chunked {
-            put_header(&mut head, "Transfer-Encoding", "chunked");
-        }
-        // A client may be silent during a stream for longer than the listener's receive
-        // timeout allows; it shall not find out by trying to reuse the connection.
-        put_header(&mut head, "Connection", "close");
-        head.extend_from_slice(b"\r\n");
         Self {
             writer,
-            head: Some(head),
+            head: Some(headers),
             heartbeat,
             last: Instant::now(),
-            chunked,
+            chunked: !terms.http_1_0,
             head_only: terms.head_only,
             silence: terms.silence,
             out: Vec::new(),
@@ -274,7 +276,9 @@ impl Line {
     /// The head, if it is still to be sent, and these events, in one write.
     fn send(&mut self, events: &[u8], more: More) -> io::Result<()> {
         self.out.clear();
-        self.out.extend(self.head.take().into_iter().flatten());
+        if let Some(headers) = self.head.take() {
+            self.put_head(&headers);
+        }
         if !self.head_only {
             if self.chunked {
                 put_chunk(&mut self.out, events);
@@ -291,6 +295,17 @@ impl Line {
         self.last = Instant::now();
         self.writer.write_all(&self.out)?;
         self.writer.flush()
+    }
+
+    fn put_head(&mut self, headers: &[(&'static str, String)]) {
+        start_head(&mut self.out, 200, headers);
+        if self.chunked {
+            put_header(&mut self.out, "Transfer-Encoding", "chunked");
+        }
+        // A client may be silent during a stream for longer than the listener's receive
+        // timeout allows; it shall not find out by trying to reuse the connection.
+        put_header(&mut self.out, "Connection", "close");
+        self.out.extend_from_slice(b"\r\n");
     }
 
     /// Breaks a silence that has lasted too long.
@@ -342,6 +357,13 @@ fn gather(source: &mut dyn Source) -> Result<Vec<u8>, Refused> {
         }
     }
     Ok(body)
+}
+
+fn replace(headers: &mut Vec<(&'static str, String)>, late: Vec<(&'static str, String)>) {
+    for (name, value) in late {
+        headers.retain(|(known, _)| *known != name);
+        headers.push((name, value));
+    }
 }
 
 fn begin(source: &mut dyn Source, pulse: &Pulse) -> Result<(), Refused> {
