@@ -54,6 +54,7 @@ pub fn read(
         api_keys: settings.api_keys()?,
         cors_origins: settings.cors_origins()?,
         upstream: settings.upstream(flags, gemini_api_key.is_some())?,
+        search_with_tools: settings.switch("PROXY_SEARCH_WITH_TOOLS")?,
         gemini_api_key,
         project: settings.project()?,
         token_store: settings.token_store()?,
@@ -87,6 +88,7 @@ pub fn for_demo(
         api_keys: settings.api_keys()?,
         cors_origins: settings.cors_origins()?,
         upstream: settings.upstream(flags, false)?,
+        search_with_tools: settings.switch("PROXY_SEARCH_WITH_TOOLS")?,
         gemini_api_key: None,
         project: None,
         token_store: "tokens.json".into(),
@@ -117,6 +119,18 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
                 Ok(value) => Ok(Some(value)),
                 Err(_) => Err(BadSetting::new(name, "is not valid UTF-8")),
             },
+        }
+    }
+
+    /// Off, unless it is turned on.
+    fn switch(&self, name: &str) -> Result<bool, BadSetting> {
+        match self.text(name)?.as_deref().map(str::trim) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(BadSetting::new(
+                name,
+                format!("'{other}' is not understood; expected true or false"),
+            )),
         }
     }
 
@@ -404,6 +418,7 @@ mod tests {
             ("PROXY_PORT", "70000"),
             ("PROXY_PORT", "-1"),
             ("PROXY_UPSTREAM", "vertex"),
+            ("PROXY_SEARCH_WITH_TOOLS", "yes"),
             ("PROXY_CORS_ORIGINS", "example.com"),
             ("PROXY_CORS_ORIGINS", "https://a.example,*"),
             ("PROXY_CORS_ORIGINS", "https://a.example/chat"),
@@ -445,6 +460,13 @@ mod tests {
         assert!(message.contains("broken PEM certificate"), "{message}");
         std::fs::write(file.path(), "no certificate").unwrap();
         assert!(with(&[("SSL_CERT_FILE", file.path().to_str().unwrap())]).is_err());
+    }
+
+    #[test]
+    fn search_gives_way_to_functions_unless_it_is_told_not_to() {
+        let searches = |pairs: &[_]| with(pairs).unwrap().search_with_tools;
+        assert!(!searches(&[]) && !searches(&[("PROXY_SEARCH_WITH_TOOLS", "false")]));
+        assert!(searches(&[("PROXY_SEARCH_WITH_TOOLS", "true")]));
     }
 
     #[test]

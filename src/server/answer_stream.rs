@@ -241,6 +241,16 @@ impl Source for AnswerStream {
         }
     }
 
+    /// A second try may have weakened more than the first.
+    fn late_headers(&self) -> Vec<(&'static str, String)> {
+        let ignored = match &self.dialect {
+            Dialect::Chat { asking, .. } => asking.ignored(),
+            Dialect::Completions(_) => None,
+        };
+        let header = ignored.map(|fields| ("x-gemini-proxy-ignored", fields));
+        Vec::from_iter(header)
+    }
+
     fn fill(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> More {
         let outcome = match self.first.take() {
             Some((chunks, outcome)) => {

@@ -7,17 +7,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::ApiError;
 use super::{Service, body, images};
+use crate::config::Config;
 use crate::models;
 use crate::translate::said::Reader;
-use crate::translate::{self, Distrust, Fetched, Form, Rejection, Signatures, Stamp};
+use crate::translate::{
+    self, Distrust, Fetched, Form, Manner, Rejection, Signatures, Stamp, Translated,
+};
 use crate::upstream::{Question, UpstreamError};
 use crate::wire::openai::ChatRequest;
 
 /// A chat request as it is asked first.
 pub(super) struct Plan {
     pub(super) question: Question,
-    /// For the header that names what had no effect.
-    pub(super) ignored: Option<String>,
     pub(super) streams: bool,
     pub(super) include_usage: bool,
 }
@@ -30,6 +31,7 @@ pub(super) struct Asking {
     fetched: Fetched,
     stamp: Stamp,
     form: Form,
+    ignored: Option<String>,
     was_careful: bool,
     was_empty: bool,
 }
@@ -50,16 +52,16 @@ impl Asking {
         let stamp = stamp(model(chat.model.as_deref())?)?;
         let fetched = images::fetch_all(&chat, &service.fetcher)?;
         let signatures = &*service.signatures;
-        let translated = translate::request(&chat, &stamp.model, signatures, &fetched)?;
+        let manner = service.manner;
+        let translated = translate::request(&chat, &stamp.model, signatures, &fetched, manner)?;
         let question = Question::new(&stamp.model, &translated.request);
         let options = chat.stream_options.as_ref();
         let plan = Plan {
             question: question.map_err(|_| ApiError::internal())?,
-            ignored: translated.notes.header_value(),
             streams: chat.stream == Some(true),
             include_usage: options.and_then(|options| options.include_usage) == Some(true),
         };
-        let form = translated.form;
+        let (form, ignored) = (translated.form, translated.notes.header_value());
         let service = service.clone();
         let (was_careful, was_empty) = (false, false);
         Ok((
@@ -69,6 +71,7 @@ impl Asking {
                 fetched,
                 stamp,
                 form,
+                ignored,
                 was_careful,
                 was_empty,
             },
@@ -79,6 +82,12 @@ impl Asking {
     pub(super) fn reader(&self) -> Reader {
         let signatures = self.service.signatures.clone();
         Reader::new(self.stamp.clone(), self.form.clone(), signatures)
+    }
+
+    /// The fields that had less effect than asked, in the question that was asked last:
+    /// for the header that names them.
+    pub(super) fn ignored(&self) -> Option<String> {
+        self.ignored.clone()
     }
 
     /// Google refused: the question in other words, if that may help; once.
@@ -104,19 +113,37 @@ impl Asking {
         self.was_careful = true;
     }
 
-    fn careful_question(&self, care: Care) -> Option<Question> {
+    fn careful_question(&mut self, care: Care) -> Option<Question> {
         let chat = parse(&self.body).ok()?;
         let signatures: &dyn Signatures = match care {
             Care::Signatures => &Distrust,
             _ => &*self.service.signatures,
         };
-        let translated =
-            translate::request(&chat, &self.stamp.model, signatures, &self.fetched).ok()?;
-        let mut request = translated.request;
-        if care == Care::Schemas && !translate::make_schemas_plain(&mut request) {
+        let manner = Manner {
+            plain_schemas: care == Care::Schemas,
+            ..self.service.manner
+        };
+        let model = &self.stamp.model;
+        let translated = translate::request(&chat, model, signatures, &self.fetched, manner);
+        let Translated {
+            request,
+            notes,
+            has_schemas,
+            ..
+        } = translated.ok()?;
+        if care == Care::Schemas && !has_schemas {
             return None;
         }
-        Question::new(&self.stamp.model, &request).ok()
+        self.ignored = notes.header_value();
+        Question::new(model, &request).ok()
+    }
+}
+
+/// What the settings say about how requests are written.
+pub(super) fn manner(config: &Config) -> Manner {
+    Manner {
+        search_with_tools: config.search_with_tools,
+        ..Manner::default()
     }
 }
 

@@ -21,25 +21,28 @@ pub(super) fn create(
     let (asking, plan) = Asking::new(service, request.take_body())?;
     let Plan {
         question,
-        ignored,
         streams,
         include_usage,
     } = plan;
-    let mut reply = if streams {
-        let translator = StreamTranslator::new(asking.reader(), include_usage);
-        let dialect = Dialect::Chat {
-            translator: Box::new(translator),
-            asking,
-            include_usage,
-        };
-        answer_stream::reply(AnswerStream::new(service, id, [question].into(), dialect))
-    } else {
-        whole(service, asking, question)?
+    if !streams {
+        return whole(service, asking, question);
+    }
+    let ignored = asking.ignored();
+    let translator = StreamTranslator::new(asking.reader(), include_usage);
+    let dialect = Dialect::Chat {
+        translator: Box::new(translator),
+        asking,
+        include_usage,
     };
+    let stream = AnswerStream::new(service, id, [question].into(), dialect);
+    Ok(with_ignored(answer_stream::reply(stream), ignored))
+}
+
+fn with_ignored(mut reply: Reply, ignored: Option<String>) -> Reply {
     if let Some(fields) = ignored {
         reply.add_header("x-gemini-proxy-ignored", fields);
     }
-    Ok(reply)
+    reply
 }
 
 fn whole(service: &Service, mut asking: Asking, mut question: Question) -> Result<Reply, ApiError> {
@@ -59,7 +62,10 @@ fn whole(service: &Service, mut asking: Asking, mut question: Question) -> Resul
         match translate::response(answer.read().map_err(failed)?, &mut reader) {
             Err(Unfinished::Empty { .. }) if asking.allows_another_try() => {}
             Ok(completion) if completion.is_empty() && asking.allows_another_try() => {}
-            outcome => return Ok(super::json(200, &outcome?)),
+            outcome => {
+                let reply = super::json(200, &outcome?);
+                return Ok(with_ignored(reply, asking.ignored()));
+            }
         }
         log::info!("the answer is empty: asking Google once more");
     }

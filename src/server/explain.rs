@@ -12,7 +12,7 @@ use super::{asking, body, images};
 use crate::config::{Config, UpstreamKind};
 use crate::http::Fetcher;
 use crate::models;
-use crate::translate::{self, Chats, Fetched, NoSignatures, Notes};
+use crate::translate::{self, Chats, Fetched, Manner, NoSignatures, Notes};
 use crate::upstream::Question;
 use crate::upstream::preview::Preview;
 use crate::wire::completions::CompletionRequest;
@@ -28,6 +28,9 @@ pub struct Explanation {
     pub request: String,
     /// `field: reason`, for each field that has less effect than asked.
     pub notes: Vec<String>,
+    /// The same, for what only a second try weakens, with plainer schemas: Google gets
+    /// it when it refuses the first over them.
+    pub if_refused: Vec<String>,
 }
 
 /// The request is refused before Google is asked.
@@ -103,17 +106,26 @@ fn explained(
     fetched: &Fetched,
     config: &Config,
 ) -> Result<Explanation, ApiError> {
-    let translated = translate::request(chat, model, &NoSignatures, fetched)?;
+    let manner = asking::manner(config);
+    let translated = translate::request(chat, model, &NoSignatures, fetched, manner)?;
     let question = Question::new(model, &translated.request);
     let streams = chat.stream == Some(true);
     let preview = question.and_then(|question| Preview::new(config, &question, streams));
     let preview = preview.map_err(|_| ApiError::internal())?;
     let mut notes = in_words(&translated.notes);
+    let plainer = Manner {
+        plain_schemas: true,
+        ..manner
+    };
+    let plainer = translate::request(chat, model, &NoSignatures, fetched, plainer)?;
+    let mut if_refused = in_words(&plainer.notes);
+    if_refused.retain(|note| !notes.contains(note));
     notes.extend(about_model(model, config.upstream));
     Ok(Explanation {
         url: preview.url,
         request: pretty(&String::from_utf8_lossy(&preview.body)),
         notes,
+        if_refused,
     })
 }
 

@@ -45,6 +45,7 @@ use crate::server::signature_cache::SignatureCache;
 use crate::server::transport::exchange::Request;
 use crate::server::transport::listener::{Handler, MAX_BODY_BYTES, Refusal};
 use crate::server::transport::writer::Reply;
+use crate::translate::Manner;
 use crate::upstream::Upstream;
 use crate::upstream::account::Account;
 
@@ -52,6 +53,7 @@ use crate::upstream::account::Account;
 pub struct Service {
     upstream: Upstream,
     fetcher: Fetcher,
+    manner: Manner,
     kind: UpstreamKind,
     account: Arc<Account>,
     api_keys: Vec<Secret>,
@@ -76,6 +78,7 @@ impl Service {
         Arc::new(Self {
             upstream,
             fetcher,
+            manner: asking::manner(config),
             kind: config.upstream,
             account,
             api_keys: config.api_keys.clone(),

@@ -35,7 +35,7 @@ pub use fetched::{Fetched, Remote, remote_media};
 pub use form::Form;
 pub use input::take_input;
 pub use notes::{Note, Notes};
-pub use request::{Translated, make_schemas_plain, request};
+pub use request::{Manner, Translated, request};
 pub use response::response;
 pub use signatures::{CallRecord, Distrust, NoSignatures, Recalled, Signatures};
 pub use stream::StreamTranslator;

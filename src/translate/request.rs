@@ -20,6 +20,17 @@ pub struct Translated<'a> {
     pub form: Form,
     /// What of the client's request had no effect, or less than asked.
     pub notes: Notes,
+    /// Whether there is a schema in it that could be plainer.
+    pub has_schemas: bool,
+}
+
+/// How to write a request, where there is a choice.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// Every schema in the plainest words, for when Google refused the others.
+    pub plain_schemas: bool,
+    /// Google Search beside functions, for models that take both.
+    pub search_with_tools: bool,
 }
 
 /// Translates a request for `model`, which decides how things are written.
@@ -29,6 +40,7 @@ pub fn request<'a>(
     model: &str,
     signatures: &dyn Signatures,
     fetched: &'a Fetched,
+    manner: Manner,
 ) -> Result<Translated<'a>, Rejection> {
     let abilities = models::abilities(model);
     let mut notes = Notes::default();
@@ -36,14 +48,14 @@ pub fn request<'a>(
     if given_messages.is_empty() {
         return Err(Rejection::missing("messages"));
     }
-    let (mut declarations, names) = tools::declarations(chat, &mut notes)?;
+    let (mut declarations, names) = tools::declarations(chat, manner, &mut notes)?;
     let is_of_old = chat.tools.as_ref().is_none_or(Vec::is_empty) && chat.functions.is_some();
     let choice = if is_of_old {
         chat.function_call.as_ref()
     } else {
         chat.tool_choice.as_ref()
     };
-    let tool_config = tools::tool_config(choice, &mut declarations)?;
+    let mut tool_config = tools::tool_config(choice, &mut declarations)?;
     if choice.is_some_and(|choice| !choice.is_null()) && declarations.is_empty() {
         notes.add(
             "tool_choice",
@@ -71,7 +83,13 @@ pub fn request<'a>(
         }
         Some(schema) => {
             generation_config.response_mime_type = Some("application/json");
-            generation_config.response_json_schema = schema;
+            if manner.plain_schemas {
+                let field = "response_format";
+                let plain = |schema| plain_schema::response(&schema, field, &mut notes);
+                generation_config.response_schema = schema.map(plain);
+            } else {
+                generation_config.response_json_schema = schema;
+            }
             false
         }
         None => false,
@@ -81,13 +99,17 @@ pub fn request<'a>(
     let mut all_tools = Vec::from_iter(tools::entry(declarations));
     let mut searches = false;
     if chat.web_search_options.is_some() {
-        // Gemini refuses search beside functions; the functions matter more.
-        if has_functions {
+        let takes_both = manner.search_with_tools && abilities.generation == Generation::Three;
+        if has_functions && !takes_both {
+            // The functions matter more.
             let reason = "left out: Gemini refuses its search beside functions";
             notes.add("web_search_options", reason);
         } else {
             all_tools.push(Tool::GoogleSearch {});
             searches = true;
+        }
+        if has_functions && takes_both {
+            tool_config = Some(tools::beside_search(tool_config));
         }
     }
     let own_tools = google.iter().find_map(|google| google.tools.as_ref());
@@ -99,7 +121,11 @@ pub fn request<'a>(
     if !abilities.sampling {
         note_sampling(chat, &mut notes);
     }
+    let has_schemas = has_functions
+        || generation_config.response_json_schema.is_some()
+        || generation_config.response_schema.is_some();
     Ok(Translated {
+        has_schemas,
         request: GenerateContentRequest {
             contents,
             system_instruction,
@@ -124,25 +150,6 @@ pub fn request<'a>(
         },
         notes,
     })
-}
-
-/// Writes every schema of a request as plainly as can be; false if it has none.
-pub fn make_schemas_plain(request: &mut GenerateContentRequest<'_>) -> bool {
-    let mut changed = false;
-    for tool in &mut request.tools {
-        if let Tool::FunctionDeclarations(declarations) = tool {
-            for declaration in declarations {
-                let schema = &mut declaration.parameters_json_schema;
-                *schema = plain_schema::plain(schema);
-                changed = true;
-            }
-        }
-    }
-    if let Some(schema) = &mut request.generation_config.response_json_schema {
-        *schema = plain_schema::plain(schema);
-        changed = true;
-    }
-    changed
 }
 
 /// Google's own options: the ones that the SDK merged into the top level, then

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Notes, Rejection, schema};
+use super::{Manner, Notes, Rejection, plain_schema, schema};
 use crate::wire::gemini::{
     FunctionCallingConfig, FunctionCallingMode, FunctionDeclaration, Tool, ToolConfig,
 };
@@ -69,6 +69,7 @@ impl Names {
 /// The functions that may be called: `tools`, or the `functions` of old.
 pub(super) fn declarations<'a>(
     chat: &'a openai::ChatRequest<'a>,
+    manner: Manner,
     notes: &mut Notes,
 ) -> Result<(Vec<FunctionDeclaration<'a>>, Names), Rejection> {
     let mut names = Names::default();
@@ -88,7 +89,7 @@ pub(super) fn declarations<'a>(
                 let name = given_name(name.as_ref(), param)?;
                 if let Some(name) = names.declare(name, false) {
                     let field = format!("{place}.parameters");
-                    let parameters = schema::parameters(parameters.as_ref(), &field, notes);
+                    let parameters = schema_of(parameters.as_ref(), &field, manner, notes);
                     declarations.push(declaration(name, description.as_deref(), parameters));
                 } else {
                     notes.add(format!("tools[{position}]"), DECLARED_TWICE);
@@ -123,7 +124,7 @@ pub(super) fn declarations<'a>(
         })?;
         if let Some(name) = names.declare(name, false) {
             let field = format!("functions[{position}].parameters");
-            let parameters = schema::parameters(function.parameters.as_ref(), &field, notes);
+            let parameters = schema_of(function.parameters.as_ref(), &field, manner, notes);
             declarations.push(declaration(
                 name,
                 function.description.as_deref(),
@@ -132,6 +133,15 @@ pub(super) fn declarations<'a>(
         }
     }
     Ok((declarations, names))
+}
+
+fn schema_of(parameters: Option<&Value>, field: &str, manner: Manner, notes: &mut Notes) -> Value {
+    let schema = schema::parameters(parameters, field, notes);
+    if manner.plain_schemas {
+        plain_schema::parameters(&schema, field, notes)
+    } else {
+        schema
+    }
 }
 
 fn given_name<'a>(
@@ -269,7 +279,24 @@ pub(super) fn tool_config(
     };
     Ok(Some(ToolConfig {
         function_calling_config: config,
+        include_server_side_tool_invocations: false,
     }))
+}
+
+/// What Google demands where its search stands beside functions: that it may show its
+/// own calls, which are no business of the client, and a mode other than `AUTO`
+/// (<https://ai.google.dev/gemini-api/docs/tool-combination>).
+pub(super) fn beside_search(config: Option<ToolConfig>) -> ToolConfig {
+    ToolConfig {
+        function_calling_config: config.map_or(
+            FunctionCallingConfig {
+                mode: FunctionCallingMode::Validated,
+                allowed_function_names: Vec::new(),
+            },
+            |config| config.function_calling_config,
+        ),
+        include_server_side_tool_invocations: true,
+    }
 }
 
 /// The function that a named choice means, if it is declared.

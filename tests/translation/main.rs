@@ -22,7 +22,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gemini_proxy::translate::said::Reader;
 use gemini_proxy::translate::{
-    self, Fetched, Form, NoSignatures, Rejection, Stamp, StreamTranslator,
+    self, Fetched, Form, Manner, NoSignatures, Rejection, Stamp, StreamTranslator,
 };
 use gemini_proxy::wire::gemini::GenerateContentResponse;
 use gemini_proxy::wire::openai::{ChatCompletionChunk, ChatRequest};
@@ -108,8 +108,9 @@ impl Case {
                 == Some(true);
             let mut fetched = Fetched::default();
             let found = taken.and_then(|()| self.fetch(&chat, &mut fetched));
-            let translated =
-                found.and_then(|()| translate::request(&chat, &model, &NoSignatures, &fetched));
+            let translated = found.and_then(|()| {
+                translate::request(&chat, &model, &NoSignatures, &fetched, Manner::default())
+            });
             let (gemini, ignored, rejection) = match translated {
                 Ok(translated) => {
                     form = translated.form;

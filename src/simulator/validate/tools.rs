@@ -135,6 +135,14 @@ fn check_built_in(request: &Value, model: &Model, declares: bool) -> Verdict {
     if declares && searches && model.generation != Generation::Gemini3 {
         return refuse("Multiple tools are supported only when they are all search tools.".into());
     }
+    let shows_calls = &request["toolConfig"]["includeServerSideToolInvocations"];
+    if declares && searches && *shows_calls != true {
+        return refuse(
+            "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools \
+             with Function calling."
+                .into(),
+        );
+    }
     Ok(())
 }
 
