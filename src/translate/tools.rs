@@ -283,9 +283,10 @@ pub(super) fn tool_config(
     }))
 }
 
-/// What Google demands where its search stands beside functions: that it may show its
-/// own calls, which are no business of the client, and a mode other than `AUTO`
-/// (<https://ai.google.dev/gemini-api/docs/tool-combination>).
+/// What goes with its search beside functions: that Google may show its own calls
+/// (<https://ai.google.dev/gemini-api/docs/tool-combination>), which are no business of
+/// the client, and `VALIDATED` in place of `AUTO`, as Vercel's AI SDK found necessary
+/// (<https://github.com/vercel/ai/pull/13920>).
 pub(super) fn beside_search(config: Option<ToolConfig>) -> ToolConfig {
     ToolConfig {
         function_calling_config: config.map_or(
