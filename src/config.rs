@@ -26,6 +26,8 @@ pub struct Config {
     pub max_body_bytes: u64,
     /// `PROXY_UPSTREAM`, or what `GEMINI_API_KEY` implies.
     pub upstream: UpstreamKind,
+    /// `PROXY_SEARCH_WITH_TOOLS`: Google Search beside functions, from Gemini 3 on.
+    pub search_with_tools: bool,
     /// `GEMINI_API_KEY`, sent to the Gemini API only.
     pub gemini_api_key: Option<Secret>,
     /// `GOOGLE_CLOUD_PROJECT`: the project to work in, where Google gives none.

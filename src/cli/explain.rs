@@ -15,6 +15,7 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
         url,
         request,
         notes,
+        if_refused,
     } = explain(&given(config.max_body_bytes)?, config, &fetcher)?;
     let mut err = std::io::stderr();
     writeln!(err, "POST {url}")?;
@@ -25,6 +26,12 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
         writeln!(err, "Not as asked:")?;
     }
     for note in notes {
+        writeln!(err, "  {note}")?;
+    }
+    if !if_refused.is_empty() {
+        writeln!(err, "And if Google refuses the schemas, in a second try:")?;
+    }
+    for note in if_refused {
         writeln!(err, "  {note}")?;
     }
     Ok(())

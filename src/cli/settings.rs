@@ -63,6 +63,7 @@ pub fn read(
         tolerate_missing_finish: settings.switch("PROXY_TOLERATE_MISSING_FINISH")?,
         max_body_bytes: settings.max_body_bytes()?,
         upstream: settings.upstream(flags, gemini_api_key.is_some())?,
+        search_with_tools: settings.switch("PROXY_SEARCH_WITH_TOOLS")?,
         gemini_api_key,
         project: settings.project()?,
         token_store: settings.token_store()?,
@@ -98,6 +99,7 @@ pub fn for_demo(
         tolerate_missing_finish: settings.switch("PROXY_TOLERATE_MISSING_FINISH")?,
         max_body_bytes: settings.max_body_bytes()?,
         upstream: settings.upstream(flags, false)?,
+        search_with_tools: settings.switch("PROXY_SEARCH_WITH_TOOLS")?,
         gemini_api_key: None,
         project: None,
         token_store: "tokens.json".into(),
@@ -128,6 +130,18 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
                 Ok(value) => Ok(Some(value)),
                 Err(_) => Err(BadSetting::new(name, "is not valid UTF-8")),
             },
+        }
+    }
+
+    /// Off, unless it is turned on.
+    fn switch(&self, name: &str) -> Result<bool, BadSetting> {
+        match self.text(name)?.as_deref().map(str::trim) {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(other) => Err(BadSetting::new(
+                name,
+                format!("'{other}' is not understood; expected true or false"),
+            )),
         }
     }
 
@@ -205,17 +219,6 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
             None => Ok(Origins::Listed(
                 origins.into_iter().map(str::to_owned).collect(),
             )),
-        }
-    }
-
-    fn switch(&self, name: &str) -> Result<bool, BadSetting> {
-        match self.text(name)?.as_deref().map(str::trim) {
-            None | Some("false" | "0") => Ok(false),
-            Some("true" | "1") => Ok(true),
-            Some(other) => {
-                let problem = format!("'{other}' is unknown; expected true or false");
-                Err(BadSetting::new(name, problem))
-            }
         }
     }
 
@@ -446,6 +449,7 @@ mod tests {
             ("PROXY_MAX_BODY_MB", "0"),
             ("PROXY_MAX_BODY_MB", "1025"),
             ("PROXY_MAX_BODY_MB", "1.5"),
+            ("PROXY_SEARCH_WITH_TOOLS", "yes"),
             ("PROXY_CORS_ORIGINS", "example.com"),
             ("PROXY_CORS_ORIGINS", "https://a.example,*"),
             ("PROXY_CORS_ORIGINS", "https://a.example/chat"),
@@ -487,6 +491,13 @@ mod tests {
         assert!(message.contains("broken PEM certificate"), "{message}");
         std::fs::write(file.path(), "no certificate").unwrap();
         assert!(with(&[("SSL_CERT_FILE", file.path().to_str().unwrap())]).is_err());
+    }
+
+    #[test]
+    fn search_gives_way_to_functions_unless_it_is_told_not_to() {
+        let searches = |pairs: &[_]| with(pairs).unwrap().search_with_tools;
+        assert!(!searches(&[]) && !searches(&[("PROXY_SEARCH_WITH_TOOLS", "false")]));
+        assert!(searches(&[("PROXY_SEARCH_WITH_TOOLS", "true")]));
     }
 
     #[test]

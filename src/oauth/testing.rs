@@ -95,6 +95,7 @@ impl FakeGoogle {
             api_keys: vec![],
             cors_origins: Origins::Listed(vec![]),
             upstream: UpstreamKind::CodeAssist,
+            search_with_tools: false,
             gemini_api_key: None,
             project: None,
             token_store: PathBuf::from("/nonexistent/tokens.json"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Service;
-use super::asking::{Asking, RETRIED};
+use super::asking::Asking;
 use super::error::ApiError;
 use super::responses::{self, Answering};
 use crate::http::Pulse;
@@ -131,15 +131,6 @@ impl Dialect {
     /// Google refused the question: another one, if that may help.
     fn reconsider(&mut self, error: &UpstreamError) -> Option<Question> {
         self.asking()?.reconsider(error)
-    }
-
-    /// What the second try was more careful about.
-    fn retried(&self) -> Option<&'static str> {
-        match self {
-            Self::Chat { asking, .. } => asking.retried(),
-            Self::Completions(_) => None,
-            Self::Responses(answer) => answer.asking.retried(),
-        }
     }
 
     fn accepted(&mut self) {
@@ -318,9 +309,13 @@ impl Source for AnswerStream {
         }
     }
 
+    /// What only the second try has shown.
     fn late_headers(&self) -> Vec<(&'static str, String)> {
-        let retried = self.dialect.retried().into_iter();
-        retried.map(|what| (RETRIED, what.to_owned())).collect()
+        match &self.dialect {
+            Dialect::Chat { asking, .. } => asking.headers(),
+            Dialect::Completions(_) => Vec::new(),
+            Dialect::Responses(answer) => answer.asking.headers(),
+        }
     }
 
     fn fill(&mut self, out: &mut Vec<u8>, pulse: &Pulse) -> More {

@@ -7,17 +7,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::ApiError;
 use super::{Service, body, images};
+use crate::config::Config;
 use crate::models;
 use crate::translate::said::Reader;
 use crate::translate::{
-    self, Distrust, Fetched, Fields, Form, Notes, Rejection, Seal, Signatures, Stamp, Told,
+    self, Distrust, Fetched, Fields, Form, Manner, Notes, Rejection, Seal, Signatures, Stamp, Told,
+    Translated,
 };
 use crate::upstream::{Question, UpstreamError};
 use crate::wire::openai::ChatRequest;
 use crate::wire::responses::ResponseRequest;
 
+/// The header that names the fields which had less effect than asked.
+pub(super) const IGNORED: &str = "x-gemini-proxy-ignored";
+
 /// The header that says what the second try did otherwise.
-pub(super) const RETRIED: &str = "x-gemini-proxy-retried";
+const RETRIED: &str = "x-gemini-proxy-retried";
 
 /// By which door a request came.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +37,6 @@ pub(super) enum Front {
 /// A request as it is asked first.
 pub(super) struct Plan {
     pub(super) question: Question,
-    /// For the header that names what had no effect.
-    pub(super) ignored: Option<String>,
     pub(super) streams: bool,
     pub(super) include_usage: bool,
     /// Of a request in the Responses' words.
@@ -51,6 +54,7 @@ pub(super) struct Asking {
     fetched: Fetched,
     stamp: Stamp,
     form: Form,
+    ignored: Option<String>,
     /// Of the second try.
     care: Care,
     was_careful: bool,
@@ -79,18 +83,19 @@ impl Asking {
         let stamp = stamp(model(chat.model.as_deref())?)?;
         let fetched = images::fetch_all(&chat, &service.fetcher).map_err(rejected)?;
         let signatures = &*service.signatures;
-        let translated =
-            translate::request(&chat, &stamp.model, signatures, &fetched).map_err(rejected)?;
+        let manner = service.manner;
+        let translated = translate::request(&chat, &stamp.model, signatures, &fetched, manner)
+            .map_err(rejected)?;
         let question = Question::new(&stamp.model, &translated.request);
         let options = chat.stream_options.as_ref();
+        let form = translated.form;
+        let ignored = all_notes(translated.notes, told.as_ref()).header_value();
         let plan = Plan {
             question: question.map_err(|_| ApiError::internal())?,
-            ignored: all_notes(translated.notes, told.as_ref()).header_value(),
             streams: chat.stream == Some(true),
             include_usage: options.and_then(|options| options.include_usage) == Some(true),
             told,
         };
-        let form = translated.form;
         let service = service.clone();
         let (care, was_careful, was_empty) = (Care::None, false, false);
         Ok((
@@ -102,6 +107,7 @@ impl Asking {
                 fetched,
                 stamp,
                 form,
+                ignored,
                 care,
                 was_careful,
                 was_empty,
@@ -124,6 +130,18 @@ impl Asking {
         Reader::new(self.stamp.clone(), self.form.clone(), signatures)
     }
 
+    /// What the answer's head says of the question that was asked last.
+    pub(super) fn headers(&self) -> Vec<(&'static str, String)> {
+        let retried = match self.care {
+            Care::None => None,
+            Care::Signatures => Some("thought_signatures"),
+            Care::Schemas => Some("schemas"),
+        };
+        let ignored = self.ignored.clone().map(|fields| (IGNORED, fields));
+        let retried = retried.map(|what| (RETRIED, what.to_owned()));
+        ignored.into_iter().chain(retried).collect()
+    }
+
     /// Google refused: the question in other words, if that may help; once.
     pub(super) fn reconsider(&mut self, error: &UpstreamError) -> Option<Question> {
         let care = care_for(error);
@@ -134,15 +152,6 @@ impl Asking {
         self.care = care;
         log::info!("asking Google again, more careful about {care:?}");
         Some(question)
-    }
-
-    /// For [`RETRIED`]: what Google was asked more carefully about, if it was.
-    pub(super) fn retried(&self) -> Option<&'static str> {
-        match self.care {
-            Care::None => None,
-            Care::Signatures => Some("thought_signatures"),
-            Care::Schemas => Some("schemas"),
-        }
     }
 
     /// The answer is empty, and the client has got nothing of it: once, that may
@@ -157,19 +166,37 @@ impl Asking {
         self.was_careful = true;
     }
 
-    fn careful_question(&self, care: Care) -> Option<Question> {
-        let (chat, _) = parse(&self.body, self.front, &self.service.seal).ok()?;
+    fn careful_question(&mut self, care: Care) -> Option<Question> {
+        let (chat, told) = parse(&self.body, self.front, &self.service.seal).ok()?;
         let signatures: &dyn Signatures = match care {
             Care::Signatures => &Distrust,
             _ => &*self.service.signatures,
         };
-        let translated =
-            translate::request(&chat, &self.stamp.model, signatures, &self.fetched).ok()?;
-        let mut request = translated.request;
-        if care == Care::Schemas && !translate::make_schemas_plain(&mut request) {
+        let manner = Manner {
+            plain_schemas: care == Care::Schemas,
+            ..self.service.manner
+        };
+        let model = &self.stamp.model;
+        let translated = translate::request(&chat, model, signatures, &self.fetched, manner);
+        let Translated {
+            request,
+            notes,
+            has_schemas,
+            ..
+        } = translated.ok()?;
+        if care == Care::Schemas && !has_schemas {
             return None;
         }
-        Question::new(&self.stamp.model, &request).ok()
+        self.ignored = all_notes(notes, told.as_ref()).header_value();
+        Question::new(model, &request).ok()
+    }
+}
+
+/// What the settings say about how requests are written.
+pub(super) fn manner(config: &Config) -> Manner {
+    Manner {
+        search_with_tools: config.search_with_tools,
+        ..Manner::default()
     }
 }
 

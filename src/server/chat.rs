@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Service;
 use super::answer_stream::{self, AnswerStream, Dialect};
-use super::asking::{Asking, Front, Plan, RETRIED};
+use super::asking::{Asking, Front, Plan};
 use super::error::ApiError;
 use crate::http::Pulse;
 use crate::server::transport::exchange::Request;
@@ -21,26 +21,22 @@ pub(super) fn create(
     let (asking, plan) = Asking::new(service, request.take_body(), Front::Chat)?;
     let Plan {
         question,
-        ignored,
         streams,
         include_usage,
         ..
     } = plan;
-    let mut reply = if streams {
-        let translator = StreamTranslator::new(asking.reader(), include_usage);
-        let dialect = Dialect::Chat {
-            translator: Box::new(translator),
-            asking: Box::new(asking),
-            include_usage,
-        };
-        answer_stream::reply(AnswerStream::new(service, id, [question].into(), dialect))
-    } else {
-        whole(service, asking, question)?
-    };
-    if let Some(fields) = ignored {
-        reply.add_header("x-gemini-proxy-ignored", fields);
+    if !streams {
+        return whole(service, asking, question);
     }
-    Ok(reply)
+    let headers = asking.headers();
+    let translator = StreamTranslator::new(asking.reader(), include_usage);
+    let dialect = Dialect::Chat {
+        translator: Box::new(translator),
+        asking: Box::new(asking),
+        include_usage,
+    };
+    let stream = AnswerStream::new(service, id, [question].into(), dialect);
+    Ok(answer_stream::reply(stream).with_headers(headers))
 }
 
 fn whole(service: &Service, mut asking: Asking, mut question: Question) -> Result<Reply, ApiError> {
@@ -63,11 +59,7 @@ fn whole(service: &Service, mut asking: Asking, mut question: Question) -> Resul
             Err(Unfinished::Empty { .. }) if asking.allows_another_try() => {}
             Ok(completion) if completion.is_empty() && asking.allows_another_try() => {}
             outcome => {
-                let mut reply = super::json(200, &outcome?);
-                if let Some(what) = asking.retried() {
-                    reply.add_header(RETRIED, what.to_owned());
-                }
-                return Ok(reply);
+                return Ok(super::json(200, &outcome?).with_headers(asking.headers()));
             }
         }
         log::info!("the answer is empty: asking Google once more");

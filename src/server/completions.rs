@@ -33,11 +33,13 @@ pub(super) fn create(
     let (mut questions, mut answers) = (VecDeque::new(), Vec::new());
     let nothing = Fetched::default();
     while let Some(chat) = chats.next_chat() {
-        let translated = translate::request(chat, &stamp.model, &*service.signatures, &nothing)?;
+        let (signatures, manner) = (&*service.signatures, service.manner);
+        let translated = translate::request(chat, &stamp.model, signatures, &nothing, manner)?;
         let Translated {
             request,
             form,
             notes: more,
+            ..
         } = translated;
         let question = Question::new(&stamp.model, &request);
         questions.push_back(question.map_err(|_| ApiError::internal())?);
@@ -54,7 +56,7 @@ pub(super) fn create(
         whole(service, &questions, translator)?
     };
     if let Some(fields) = notes.header_value() {
-        reply.add_header("x-gemini-proxy-ignored", fields);
+        reply.add_header(asking::IGNORED, fields);
     }
     Ok(reply)
 }

@@ -13,7 +13,7 @@ use super::{body, images};
 use crate::config::{Config, UpstreamKind};
 use crate::http::Fetcher;
 use crate::models;
-use crate::translate::{self, Chats, Fetched, NoSignatures, Notes, Translated};
+use crate::translate::{self, Chats, Fetched, Manner, NoSignatures, Notes, Told};
 use crate::upstream::Question;
 use crate::upstream::preview::Preview;
 use crate::wire::completions::CompletionRequest;
@@ -30,6 +30,9 @@ pub struct Explanation {
     pub request: String,
     /// `field: reason`, for each field that has less effect than asked.
     pub notes: Vec<String>,
+    /// The same, for what only a second try weakens, with plainer schemas: Google gets
+    /// it when it refuses the first over them.
+    pub if_refused: Vec<String>,
 }
 
 /// The request is refused before Google is asked.
@@ -73,33 +76,25 @@ fn chat_completion(
     config: &Config,
     fetcher: &Fetcher,
 ) -> Result<Explanation, ApiError> {
-    let front = front(body);
-    let (chat, told) = asking::parse(body, front, &super::seal(config))?;
+    let (chat, told) = asking::parse(body, front(body), &super::seal(config))?;
     let told = told.as_ref();
-    let fields = told.map(|told| &told.fields);
-    let rejected = |rejection| asking::in_fields(rejection, fields);
     let model = asking::model(chat.model.as_deref())?;
-    let fetched = images::fetch_all(&chat, fetcher).map_err(rejected)?;
-    let translated =
-        translate::request(&chat, &model, &NoSignatures, &fetched).map_err(rejected)?;
-    let streams = chat.stream == Some(true);
-    let mut explanation = explained(&translated, &model, streams, config)?;
-    let mut notes = in_words(&asking::all_notes(translated.notes, told));
-    if told.is_some_and(|told| told.asked.previous_response_id.is_some()) {
-        notes
-            .push("previous_response_id: only a running server knows what it refers to".to_owned());
-    }
-    notes.append(&mut explanation.notes);
+    let fetched = images::fetch_all(&chat, fetcher)
+        .map_err(|rejection| asking::in_fields(rejection, told.map(|told| &told.fields)))?;
+    let mut explanation = explained(&chat, told, &model, &fetched, config)?;
     let text = without_nulls(body);
     let mut unread = unread::<ChatRequest<'_>>(&text);
-    if told.is_some() {
+    if let Some(told) = told {
         unread = both(unread, unread_by_responses(&text));
+        if told.asked.previous_response_id.is_some() {
+            let only = "only a running server knows what it refers to";
+            explanation
+                .notes
+                .push(format!("previous_response_id: {only}"));
+        }
     }
-    add_unread(unread, &mut notes);
-    Ok(Explanation {
-        notes,
-        ..explanation
-    })
+    add_unread(unread, &mut explanation.notes);
+    Ok(explanation)
 }
 
 /// What has an `input` and no messages is taken for a body of the Responses.
@@ -126,10 +121,7 @@ fn completion(body: &[u8], config: &Config) -> Result<Explanation, ApiError> {
     let Some(first) = chats.next_chat() else {
         return Err(ApiError::internal());
     };
-    let nothing = Fetched::default();
-    let translated = translate::request(first, &model, &NoSignatures, &nothing)?;
-    let mut explanation = explained(&translated, &model, first.stream == Some(true), config)?;
-    notes.extend(in_words(&translated.notes));
+    let mut explanation = explained(first, None, &model, &Fetched::default(), config)?;
     notes.append(&mut explanation.notes);
     if chats.next_chat().is_some() {
         notes.push("prompt: each is asked by itself; this is the first".to_owned());
@@ -145,18 +137,35 @@ fn completion(body: &[u8], config: &Config) -> Result<Explanation, ApiError> {
 }
 
 fn explained(
-    translated: &Translated<'_>,
+    chat: &ChatRequest<'_>,
+    told: Option<&Told>,
     model: &str,
-    streams: bool,
+    fetched: &Fetched,
     config: &Config,
 ) -> Result<Explanation, ApiError> {
-    let question = Question::new(model, &translated.request);
+    let translated = |manner| {
+        translate::request(chat, model, &NoSignatures, fetched, manner)
+            .map_err(|rejection| asking::in_fields(rejection, told.map(|told| &told.fields)))
+    };
+    let manner = asking::manner(config);
+    let first = translated(manner)?;
+    let question = Question::new(model, &first.request);
+    let streams = chat.stream == Some(true);
     let preview = question.and_then(|question| Preview::new(config, &question, streams));
     let preview = preview.map_err(|_| ApiError::internal())?;
+    let mut notes = in_words(&asking::all_notes(first.notes, told));
+    let plainer = translated(Manner {
+        plain_schemas: true,
+        ..manner
+    })?;
+    let mut if_refused = in_words(&asking::all_notes(plainer.notes, told));
+    if_refused.retain(|note| !notes.contains(note));
+    notes.extend(about_model(model, config.upstream));
     Ok(Explanation {
         url: preview.url,
         request: pretty(&String::from_utf8_lossy(&preview.body)),
-        notes: about_model(model, config.upstream).into_iter().collect(),
+        notes,
+        if_refused,
     })
 }
 

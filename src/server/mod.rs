@@ -48,7 +48,7 @@ use crate::server::signature_cache::SignatureCache;
 use crate::server::transport::exchange::Request;
 use crate::server::transport::listener::{Handler, Refusal};
 use crate::server::transport::writer::Reply;
-use crate::translate::Seal;
+use crate::translate::{Manner, Seal};
 use crate::upstream::Upstream;
 use crate::upstream::account::Account;
 
@@ -56,6 +56,7 @@ use crate::upstream::account::Account;
 pub struct Service {
     upstream: Upstream,
     fetcher: Fetcher,
+    manner: Manner,
     kind: UpstreamKind,
     account: Arc<Account>,
     api_keys: Vec<Secret>,
@@ -84,6 +85,7 @@ impl Service {
         Arc::new(Self {
             upstream,
             fetcher,
+            manner: asking::manner(config),
             kind: config.upstream,
             account,
             api_keys: config.api_keys.clone(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::answer_stream::{self, AnswerStream, Dialect};
-use super::asking::{Asking, Front, Plan, RETRIED};
+use super::asking::{Asking, Front, Plan};
 use super::error::ApiError;
 use super::response_store::{Expanded, Kept, Owner};
 use super::{Service, access};
@@ -40,7 +40,6 @@ pub(super) fn create(
     let (asking, plan) = Asking::new(service, body, Front::Responses { remembered })?;
     let Plan {
         question,
-        ignored,
         streams,
         told,
         ..
@@ -60,16 +59,13 @@ pub(super) fn create(
         asking,
         keeping,
     };
-    let mut reply = if streams {
-        let dialect = Dialect::Responses(Box::new(answer));
-        answer_stream::reply(AnswerStream::new(service, id, [question].into(), dialect))
-    } else {
-        whole(service, answer, question)?
-    };
-    if let Some(fields) = ignored {
-        reply.add_header("x-gemini-proxy-ignored", fields);
+    if !streams {
+        return whole(service, answer, question);
     }
-    Ok(reply)
+    let headers = answer.asking.headers();
+    let dialect = Dialect::Responses(Box::new(answer));
+    let stream = AnswerStream::new(service, id, [question].into(), dialect);
+    Ok(answer_stream::reply(stream).with_headers(headers))
 }
 
 /// An answer in the making.
@@ -131,10 +127,7 @@ fn whole(
             continue;
         }
         let response = outcome?;
-        let mut reply = super::json(200, &response);
-        if let Some(what) = asking.retried() {
-            reply.add_header(RETRIED, what.to_owned());
-        }
+        let reply = super::json(200, &response).with_headers(asking.headers());
         answer.keep(service, response);
         return Ok(reply);
     }

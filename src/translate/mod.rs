@@ -37,7 +37,7 @@ pub use fetched::{Fetched, Remote, remote_media};
 pub use form::Form;
 pub use notes::{Note, Notes};
 pub use refused_field::parameter_behind;
-pub use request::{Translated, make_schemas_plain, request};
+pub use request::{Manner, Translated, request};
 pub use responses::{
     Failure, Fields, Namespaces, Opening, ResponseTranslator, Seal, Told, as_chat,
 };

@@ -4,189 +4,228 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Notes;
+
 /// References into references go no deeper.
 const MAX_DEPTH: usize = 16;
 
-/// Rules that are told in words.
+/// References that are written out, over all of a schema.
+const MAX_WRITTEN: usize = 300;
+
+const LEFT_OUT: &str = "left out: plain schemas have no equal";
+
+/// Rules that are told in words; others have been told before.
 const TOLD: &[&str] = &[
-    "format",
-    "pattern",
-    "minLength",
-    "maxLength",
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-    "minItems",
-    "maxItems",
-    "uniqueItems",
-    "minProperties",
-    "maxProperties",
-    "default",
+    "format", "minimum", "maximum", "minItems", "maxItems", "default",
 ];
 
-/// A plain schema that means the same, as far as plain schemas can.
-pub(super) fn plain(schema: &Value) -> Value {
-    let definitions = schema.get("$defs").and_then(Value::as_object);
-    let empty = Map::new();
-    node(schema, definitions.unwrap_or(&empty), 0)
+/// Of a function.
+pub(super) fn parameters(schema: &Value, field: &str, notes: &mut Notes) -> Value {
+    Plain::new(schema, false, notes).node(schema, field, 0)
 }
 
-fn node(schema: &Value, definitions: &Map<String, Value>, depth: usize) -> Value {
-    let Some(schema) = schema.as_object() else {
-        return json!({});
-    };
-    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-        let name = target.rsplit('/').next().unwrap_or_default();
-        return match definitions.get(name) {
-            Some(definition) if depth < MAX_DEPTH => node(definition, definitions, depth + 1),
-            _ => json!({"type": "object", "description": format!("See: {name}")}),
-        };
-    }
-    let merged = merge_all_of(schema, definitions, depth);
-    if let Some(branches) = branches(&merged) {
-        return richest(&merged, branches, definitions, depth);
-    }
-    let mut words = Vec::from_iter(
-        merged
-            .get("description")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-    );
-    let mut plain = Map::new();
-    let (kind, is_nullable) = kind(&merged);
-    if is_nullable {
-        words.push("(nullable)".to_owned());
-    }
-    if let Some(values) = merged.get("enum").and_then(Value::as_array) {
-        // Some doors take only strings.
-        let values: Vec<String> = values.iter().map(text_of).collect();
-        words.push(format!("One of: {}.", values.join(", ")));
-        plain.insert("type".into(), "string".into());
-        plain.insert("enum".into(), values.into());
-    } else if let Some(kind) = kind {
-        plain.insert("type".into(), kind.into());
-    }
-    for rule in TOLD {
-        if let Some(value) = merged.get(*rule) {
-            words.push(format!("{rule}: {}.", text_of(value)));
+/// Of the answer, in the dialect of `responseSchema`: that has its own words for null
+/// and for the order of properties, and wants to see a type everywhere.
+pub(super) fn response(schema: &Value, field: &str, notes: &mut Notes) -> Value {
+    Plain::new(schema, true, notes).node(schema, field, 0)
+}
+
+struct Plain<'a, 'n> {
+    definitions: Option<&'a Map<String, Value>>,
+    /// Whether it is for `responseSchema`.
+    is_response: bool,
+    /// References so far.
+    written: usize,
+    notes: &'n mut Notes,
+}
+
+impl<'a, 'n> Plain<'a, 'n> {
+    fn new(root: &'a Value, is_response: bool, notes: &'n mut Notes) -> Self {
+        Self {
+            definitions: root.get("$defs").and_then(Value::as_object),
+            is_response,
+            written: 0,
+            notes,
         }
     }
-    if let Some(properties) = merged.get("properties").and_then(Value::as_object) {
-        let named = properties.iter();
-        let named = named.map(|(name, value)| (name.clone(), node(value, definitions, depth + 1)));
-        let named: Map<String, Value> = named.collect();
-        if let Some(required) = merged.get("required").and_then(Value::as_array) {
-            let is_here =
-                |name: &&Value| name.as_str().is_some_and(|name| named.contains_key(name));
-            let required: Vec<Value> = required.iter().filter(is_here).cloned().collect();
-            if !required.is_empty() {
-                plain.insert("required".into(), required.into());
+
+    fn node(&mut self, schema: &Value, path: &str, depth: usize) -> Value {
+        let empty = Map::new();
+        let schema = schema.as_object().unwrap_or(&empty);
+        if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+            return self.target(target, path, depth);
+        }
+        for either in ["anyOf", "oneOf"] {
+            if let Some(Value::Array(branches)) = schema.get(either) {
+                return self.richest(schema, branches, &format!("{path}.{either}"), depth);
             }
+        }
+        let given = schema.get("description").and_then(Value::as_str);
+        let mut words = Vec::from_iter(given.map(str::to_owned));
+        let mut plain = Map::new();
+        let (kind, is_nullable) = kind(schema);
+        if is_nullable && self.is_response {
+            plain.insert("nullable".into(), true.into());
+        } else if is_nullable {
+            words.push("(nullable)".to_owned());
+            self.note(format!("{path}.type"));
+        }
+        if let Some(values) = schema.get("enum").and_then(Value::as_array) {
+            // Some doors take only strings.
+            if !values.iter().all(Value::is_string) {
+                self.notes.add(format!("{path}.enum"), "sent as strings");
+            }
+            let values: Vec<String> = values.iter().map(text_of).collect();
+            words.push(format!("One of: {}.", values.join(", ")));
+            plain.insert("type".into(), "string".into());
+            plain.insert("enum".into(), values.into());
+        } else if let Some(kind) = kind {
+            plain.insert("type".into(), kind.into());
+        } else if self.is_response {
+            self.notes
+                .add(path.to_owned(), "sent as a string: it has no type");
+            plain.insert("type".into(), "string".into());
+        }
+        for rule in TOLD {
+            if let Some(value) = schema.get(*rule) {
+                words.push(format!("{rule}: {}.", text_of(value)));
+                // They have never been rules.
+                if !matches!(*rule, "format" | "default") {
+                    self.note(format!("{path}.{rule}"));
+                }
+            }
+        }
+        self.properties(schema, &mut plain, path, depth);
+        if plain.get("type") == Some(&json!("array")) {
+            let items = schema.get("items").unwrap_or(&Value::Null);
+            let items = self.node(items, &format!("{path}.items"), depth + 1);
+            plain.insert("items".into(), items);
+            if schema.contains_key("prefixItems") {
+                self.notes.add(format!("{path}.prefixItems"), LEFT_OUT);
+            }
+        }
+        match schema.get("additionalProperties") {
+            Some(Value::Bool(false)) => words.push("No other properties.".to_owned()),
+            Some(Value::Object(_)) => {
+                self.notes
+                    .add(format!("{path}.additionalProperties"), LEFT_OUT);
+            }
+            _ => {}
+        }
+        if !words.is_empty() {
+            plain.insert("description".into(), words.join(" ").into());
+        }
+        plain.into()
+    }
+
+    /// References are written out, as far as that goes.
+    fn target(&mut self, target: &str, path: &str, depth: usize) -> Value {
+        let name = target.rsplit('/').next().unwrap_or_default();
+        let definition = self
+            .definitions
+            .and_then(|definitions| definitions.get(name));
+        let fits = depth < MAX_DEPTH && self.written < MAX_WRITTEN;
+        if let (Some(definition), true) = (definition, fits) {
+            self.written += 1;
+            return self.node(definition, path, depth + 1);
+        }
+        self.notes.add(
+            path.to_owned(),
+            "cut off: it is recursive or too large to be written out",
+        );
+        json!({"type": "object", "description": format!("See: {name}")})
+    }
+
+    fn properties(
+        &mut self,
+        schema: &Map<String, Value>,
+        plain: &mut Map<String, Value>,
+        path: &str,
+        depth: usize,
+    ) {
+        let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+            return;
+        };
+        let named = properties.iter().map(|(name, value)| {
+            let path = format!("{path}.properties.{name}");
+            (name.clone(), self.node(value, &path, depth + 1))
+        });
+        let named: Map<String, Value> = named.collect();
+        if let Some(required) = schema.get("required") {
+            plain.insert("required".into(), required.clone());
+        }
+        if self.is_response && !named.is_empty() {
+            let order = schema.get("propertyOrdering").cloned();
+            let order = order.unwrap_or_else(|| named.keys().cloned().collect());
+            plain.insert("propertyOrdering".into(), order);
         }
         plain.insert("properties".into(), named.into());
     }
-    if plain.get("type") == Some(&json!("array")) {
-        let items = merged
-            .get("items")
-            .map_or(json!({}), |items| node(items, definitions, depth + 1));
-        plain.insert("items".into(), items);
-    }
-    if merged.get("additionalProperties") == Some(&Value::Bool(false)) {
-        words.push("No other properties.".to_owned());
-    }
-    if !words.is_empty() {
-        plain.insert("description".into(), words.join(" ").into());
-    }
-    plain.into()
-}
 
-/// `allOf` says that all of these hold: their properties and demands together.
-fn merge_all_of(
-    schema: &Map<String, Value>,
-    definitions: &Map<String, Value>,
-    depth: usize,
-) -> Map<String, Value> {
-    let mut merged = schema.clone();
-    for part in schema
-        .get("allOf")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let Value::Object(part) = node(part, definitions, depth + 1) else {
-            continue;
-        };
-        for (keyword, value) in part {
-            match (merged.get_mut(&keyword), value) {
-                (Some(Value::Object(known)), Value::Object(news)) => known.extend(news),
-                (Some(Value::Array(known)), Value::Array(news)) => known.extend(news),
-                (Some(_), _) => {}
-                (None, value) => drop(merged.insert(keyword, value)),
-            }
+    /// The branch that says most, and in words that there are others.
+    fn richest(
+        &mut self,
+        schema: &Map<String, Value>,
+        branches: &[Value],
+        path: &str,
+        depth: usize,
+    ) -> Value {
+        let nodes = branches.iter().zip(0..);
+        let mut branches: Vec<Value> = nodes
+            .map(|(branch, nth)| self.node(branch, &format!("{path}[{nth}]"), depth + 1))
+            .collect();
+        let kinds: Vec<String> = branches.iter().map(kind_of).collect();
+        // Of equals the first.
+        let best = (0..branches.len())
+            .rev()
+            .max_by_key(|nth| rank(&kinds[*nth]));
+        let mut best = best.map_or(json!({}), |nth| branches.swap_remove(nth));
+        let own = schema.get("description").and_then(Value::as_str);
+        let inner = best.get("description").and_then(Value::as_str);
+        let accepts = format!("Accepts: {}.", kinds.join(" | "));
+        let words = own.into_iter().chain(inner).chain([accepts.as_str()]);
+        best["description"] = words.collect::<Vec<_>>().join(" ").into();
+        let is_nullable = kinds.iter().any(|kind| kind == "null");
+        if is_nullable && self.is_response {
+            best["nullable"] = true.into();
         }
+        if !(is_nullable && self.is_response && kinds.len() == 2) {
+            let reason = "only the richest of them is sent, the others are told in words";
+            self.notes.add(path.to_owned(), reason);
+        }
+        best
     }
-    merged.remove("allOf");
-    merged
+
+    fn note(&mut self, field: String) {
+        self.notes.add(field, "told in words");
+    }
 }
 
-fn branches(schema: &Map<String, Value>) -> Option<&Vec<Value>> {
-    let either = schema.get("anyOf").or_else(|| schema.get("oneOf"))?;
-    either.as_array().filter(|branches| !branches.is_empty())
+fn kind_of(plain: &Value) -> String {
+    let kind = plain.get("type").and_then(Value::as_str);
+    kind.unwrap_or("any").to_owned()
 }
 
-/// The branch that says most, and in words that there are others.
-fn richest(
-    schema: &Map<String, Value>,
-    branches: &[Value],
-    definitions: &Map<String, Value>,
-    depth: usize,
-) -> Value {
-    let branches: Vec<Value> = branches
-        .iter()
-        .map(|branch| node(branch, definitions, depth + 1))
-        .collect();
-    let kind = |branch: &Value| {
-        branch
-            .get("type")
-            .and_then(Value::as_str)
-            .unwrap_or("any")
-            .to_owned()
-    };
-    let rank = |branch: &&Value| match kind(branch).as_str() {
+fn rank(kind: &str) -> u8 {
+    match kind {
         "object" => 3,
         "array" => 2,
         "null" => 0,
         _ => 1,
-    };
-    // Of equals the first.
-    let best = branches.iter().rev().max_by_key(rank).cloned();
-    let mut best = best.unwrap_or_else(|| json!({}));
-    let kinds: Vec<String> = branches.iter().map(kind).collect();
-    let own = schema.get("description").and_then(Value::as_str);
-    let inner = best.get("description").and_then(Value::as_str);
-    let accepts = format!("Accepts: {}.", kinds.join(" | "));
-    let words = own.into_iter().chain(inner).chain([accepts.as_str()]);
-    let words = words.collect::<Vec<_>>().join(" ");
-    if let Some(best) = best.as_object_mut() {
-        best.insert("description".into(), words.into());
     }
-    best
 }
 
 /// The type, and whether `null` will do, too.
 fn kind(schema: &Map<String, Value>) -> (Option<String>, bool) {
-    let nullable = schema.get("nullable") == Some(&Value::Bool(true));
     match schema.get("type") {
-        Some(Value::String(kind)) => (Some(kind.clone()), nullable),
+        Some(Value::String(kind)) => (Some(kind.clone()), false),
         Some(Value::Array(kinds)) => {
             let kinds: Vec<&str> = kinds.iter().filter_map(Value::as_str).collect();
             let kind = kinds.iter().find(|kind| **kind != "null").or(kinds.first());
             (kind.map(|kind| (*kind).to_owned()), kinds.contains(&"null"))
         }
-        _ if schema.contains_key("properties") => (Some("object".into()), nullable),
-        _ => (None, nullable),
+        _ if schema.contains_key("properties") => (Some("object".into()), false),
+        _ => (None, false),
     }
 }
 
@@ -200,45 +239,81 @@ fn text_of(value: &Value) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn lesson_02_what_is_lost_as_a_rule_is_kept_in_words() {
-        let schema = json!({
+    fn fields(notes: &Notes) -> Vec<&str> {
+        notes.iter().map(|note| &*note.field).collect()
+    }
+
+    fn schema() -> Value {
+        json!({
             "type": "object", "additionalProperties": false,
             "properties": {
-                "mode": {"enum": [1, "a", null], "description": "How."},
+                "mode": {"enum": [1, "a"], "description": "How."},
                 "size": {"type": ["integer", "null"], "minimum": 1, "default": 3},
                 "when": {"anyOf": [{"type": "string", "format": "date"}, {"$ref": "#/$defs/Range"}], "description": "Time."},
                 "list": {"type": "array"},
-                "both": {"allOf": [{"properties": {"a": {"type": "string"}}, "required": ["a"]}, {"properties": {"b": {"type": "string"}}}]},
+                "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
             },
-            "required": ["mode", "gone"],
+            "required": ["mode"],
             "$defs": {"Range": {"type": "object", "properties": {"from": {"type": "string"}}}}
-        });
+        })
+    }
+
+    #[test]
+    fn lesson_02_what_is_lost_as_a_rule_is_kept_in_words() {
+        let mut notes = Notes::default();
         let expected = json!({
             "type": "object",
             "required": ["mode"],
             "properties": {
-                "mode": {"type": "string", "enum": ["1", "a", "null"], "description": "How. One of: 1, a, null."},
+                "mode": {"type": "string", "enum": ["1", "a"], "description": "How. One of: 1, a."},
                 "size": {"type": "integer", "description": "(nullable) minimum: 1. default: 3."},
                 "when": {"type": "object", "properties": {"from": {"type": "string"}},
                     "description": "Time. Accepts: string | object."},
                 "list": {"type": "array", "items": {}},
-                "both": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "required": ["a"]},
+                "note": {"type": "string", "description": "Accepts: string | null."},
             },
             "description": "No other properties."
         });
-        let mut actual = plain(&schema);
-        // Properties of `both` are merged into the empty schema, in whatever order of keywords.
-        actual.sort_all_objects();
-        let mut expected = expected;
-        expected.sort_all_objects();
-        assert_eq!(actual, expected);
+        assert_eq!(parameters(&schema(), "p", &mut notes), expected);
+        let weakened = [
+            "p.properties.mode.enum",
+            "p.properties.size.type",
+            "p.properties.size.minimum",
+            "p.properties.when.anyOf",
+            "p.properties.note.anyOf",
+        ];
+        assert_eq!(fields(&notes), weakened);
+    }
+
+    #[test]
+    fn lesson_30_an_answer_has_the_order_and_the_null_of_googles_dialect() {
+        let mut notes = Notes::default();
+        let plain = response(&schema(), "r", &mut notes);
+        let order = json!(["mode", "size", "when", "list", "note"]);
+        assert_eq!(plain["propertyOrdering"], order);
+        let properties = &plain["properties"];
+        assert_eq!(properties["size"]["nullable"], true);
+        assert_eq!(properties["list"]["items"], json!({"type": "string"}));
+        let note =
+            json!({"type": "string", "nullable": true, "description": "Accepts: string | null."});
+        assert_eq!(properties["note"], note);
+        let weakened = [
+            "r.properties.mode.enum",
+            "r.properties.size.minimum",
+            "r.properties.when.anyOf",
+            "r.properties.list.items",
+        ];
+        assert_eq!(fields(&notes), weakened);
     }
 
     #[test]
     fn a_schema_that_contains_itself_ends() {
-        let schema = json!({"$ref": "#/$defs/Node", "$defs": {"Node": {"type": "object",
-            "properties": {"next": {"$ref": "#/$defs/Node"}}}}});
-        assert!(plain(&schema).to_string().len() < 4096);
+        let node = json!({"$ref": "#/$defs/Node"});
+        let schema = json!({"type": "object", "properties": {"next": node}, "$defs": {
+            "Node": {"type": "object", "properties": {"left": node, "right": node}}}});
+        let mut notes = Notes::default();
+        let plain = parameters(&schema, "p", &mut notes);
+        assert!(plain.to_string().len() < 100_000);
+        assert!(notes.iter().all(|note| note.reason.starts_with("cut off")));
     }
 }

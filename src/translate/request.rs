@@ -20,6 +20,17 @@ pub struct Translated<'a> {
     pub form: Form,
     /// What of the client's request had no effect, or less than asked.
     pub notes: Notes,
+    /// Whether there is a schema in it that could be plainer.
+    pub has_schemas: bool,
+}
+
+/// How to write a request, where there is a choice.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// Every schema in the plainest words, for when Google refused the others.
+    pub plain_schemas: bool,
+    /// Google Search beside functions, for models that take both.
+    pub search_with_tools: bool,
 }
 
 /// Translates a request for `model`, which decides how things are written.
@@ -29,6 +40,7 @@ pub fn request<'a>(
     model: &str,
     signatures: &dyn Signatures,
     fetched: &'a Fetched,
+    manner: Manner,
 ) -> Result<Translated<'a>, Rejection> {
     let abilities = models::abilities(model);
     let mut notes = Notes::default();
@@ -36,14 +48,14 @@ pub fn request<'a>(
     if given_messages.is_empty() {
         return Err(Rejection::missing("messages"));
     }
-    let (mut declarations, names) = tools::declarations(chat, &mut notes)?;
+    let (mut declarations, names) = tools::declarations(chat, manner, &mut notes)?;
     let is_of_old = chat.tools.as_ref().is_none_or(Vec::is_empty) && chat.functions.is_some();
     let choice = if is_of_old {
         chat.function_call.as_ref()
     } else {
         chat.tool_choice.as_ref()
     };
-    let tool_config = tools::tool_config(choice, &mut declarations)?;
+    let mut tool_config = tools::tool_config(choice, &mut declarations)?;
     if choice.is_some_and(|choice| !choice.is_null()) && declarations.is_empty() {
         notes.add(
             "tool_choice",
@@ -53,7 +65,7 @@ pub fn request<'a>(
     let (mut system_instruction, contents) =
         messages::contents(given_messages, model, signatures, fetched, &mut notes)?;
     let mut generation_config = generation_config(chat, &abilities, &mut notes)?;
-    let format = response_format(chat)?;
+    let format = response_format(chat, &mut notes)?;
     let has_functions = !declarations.is_empty();
     let strips_fence = match format {
         // Before Gemini 3 a JSON answer and functions in one request are a 400.
@@ -71,7 +83,13 @@ pub fn request<'a>(
         }
         Some(schema) => {
             generation_config.response_mime_type = Some("application/json");
-            generation_config.response_json_schema = schema;
+            if manner.plain_schemas {
+                let field = "response_format";
+                let plain = |schema| plain_schema::response(&schema, field, &mut notes);
+                generation_config.response_schema = schema.map(plain);
+            } else {
+                generation_config.response_json_schema = schema;
+            }
             false
         }
         None => false,
@@ -81,13 +99,17 @@ pub fn request<'a>(
     let mut all_tools = Vec::from_iter(tools::entry(declarations));
     let mut searches = false;
     if chat.web_search_options.is_some() {
-        // Gemini refuses search beside functions; the functions matter more.
-        if has_functions {
+        let takes_both = manner.search_with_tools && abilities.generation == Generation::Three;
+        if has_functions && !takes_both {
+            // The functions matter more.
             let reason = "left out: Gemini refuses its search beside functions";
             notes.add("web_search_options", reason);
         } else {
             all_tools.push(Tool::GoogleSearch {});
             searches = true;
+        }
+        if has_functions && takes_both {
+            tool_config = Some(tools::beside_search(tool_config));
         }
     }
     let own_tools = google.iter().find_map(|google| google.tools.as_ref());
@@ -99,7 +121,11 @@ pub fn request<'a>(
     if !abilities.sampling {
         note_sampling(chat, &mut notes);
     }
+    let has_schemas = has_functions
+        || generation_config.response_json_schema.is_some()
+        || generation_config.response_schema.is_some();
     Ok(Translated {
+        has_schemas,
         request: GenerateContentRequest {
             contents,
             system_instruction,
@@ -126,25 +152,6 @@ pub fn request<'a>(
     })
 }
 
-/// Writes every schema of a request as plainly as can be; false if it has none.
-pub fn make_schemas_plain(request: &mut GenerateContentRequest<'_>) -> bool {
-    let mut changed = false;
-    for tool in &mut request.tools {
-        if let Tool::FunctionDeclarations(declarations) = tool {
-            for declaration in declarations {
-                let schema = &mut declaration.parameters_json_schema;
-                *schema = plain_schema::plain(schema);
-                changed = true;
-            }
-        }
-    }
-    if let Some(schema) = &mut request.generation_config.response_json_schema {
-        *schema = plain_schema::plain(schema);
-        changed = true;
-    }
-    changed
-}
-
 /// Google's own options: the ones that the SDK merged into the top level, then
 /// the ones under `extra_body`.
 fn google_options<'a>(chat: &'a openai::ChatRequest<'a>) -> Vec<&'a openai::GoogleOptions> {
@@ -167,8 +174,18 @@ fn note_what_has_no_equal(chat: &openai::ChatRequest<'_>, notes: &mut Notes) {
             notes.add(field, "left out: Gemini has no equal");
         }
     }
-    if chat.input.is_some() {
-        notes.add("input", "left out: 'messages' say the same");
+    for (field, is_given) in [
+        ("input", chat.input.is_some()),
+        ("instructions", chat.instructions.is_some()),
+        ("max_output_tokens", chat.max_output_tokens.is_some()),
+        ("text", chat.text.is_some()),
+    ] {
+        if is_given {
+            notes.add(
+                field,
+                "left out: it belongs to a request without 'messages'",
+            );
+        }
     }
     for (message, position) in chat.messages.iter().flatten().zip(0..) {
         for field in parts::misfits(message, position) {
@@ -419,20 +436,30 @@ fn seed(chat: &openai::ChatRequest<'_>, notes: &mut Notes) -> Option<i32> {
 }
 
 /// `None`: any text. `Some(None)`: JSON. `Some(Some(schema))`: JSON of this schema.
-fn response_format(chat: &openai::ChatRequest<'_>) -> Result<Option<Option<Value>>, Rejection> {
+fn response_format(
+    chat: &openai::ChatRequest<'_>,
+    notes: &mut Notes,
+) -> Result<Option<Option<Value>>, Rejection> {
     let Some(format) = &chat.response_format else {
         return Ok(None);
     };
     match format.kind.as_deref() {
         None | Some("text") => Ok(None),
-        Some("json_object") => Ok(Some(format.schema.as_ref().map(schema::clean))),
+        Some("json_object") => {
+            let schema = format.schema.as_ref();
+            let clean = |schema| schema::clean(schema, "response_format.schema", notes);
+            Ok(Some(schema.map(clean)))
+        }
         Some("json_schema") => {
             let nested = format
                 .json_schema
                 .as_ref()
                 .and_then(|json| json.schema.as_ref());
             match nested {
-                Some(schema) => Ok(Some(Some(schema::clean(schema)))),
+                Some(schema) => {
+                    let field = "response_format.json_schema.schema";
+                    Ok(Some(Some(schema::clean(schema, field, notes))))
+                }
                 None => Err(Rejection::missing("response_format.json_schema.schema")),
             }
         }

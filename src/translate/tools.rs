@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Notes, Rejection, schema};
+use super::{Manner, Notes, Rejection, plain_schema, schema};
 use crate::wire::gemini::{
     FunctionCallingConfig, FunctionCallingMode, FunctionDeclaration, Tool, ToolConfig,
 };
@@ -69,6 +69,7 @@ impl Names {
 /// The functions that may be called: `tools`, or the `functions` of old.
 pub(super) fn declarations<'a>(
     chat: &'a openai::ChatRequest<'a>,
+    manner: Manner,
     notes: &mut Notes,
 ) -> Result<(Vec<FunctionDeclaration<'a>>, Names), Rejection> {
     let mut names = Names::default();
@@ -80,10 +81,15 @@ pub(super) fn declarations<'a>(
                     Some(nested) => (&nested.name, &nested.description, &nested.parameters),
                     None => (&tool.name, &tool.description, &tool.parameters),
                 };
+                let place = match &tool.function {
+                    Some(_) => format!("tools[{position}].function"),
+                    None => format!("tools[{position}]"),
+                };
                 let param = || format!("tools[{position}].function.name");
                 let name = given_name(name.as_ref(), param)?;
                 if let Some(name) = names.declare(name, false) {
-                    let parameters = schema::parameters(parameters.as_ref());
+                    let field = format!("{place}.parameters");
+                    let parameters = schema_of(parameters.as_ref(), &field, manner, notes);
                     declarations.push(declaration(name, description.as_deref(), parameters));
                 } else {
                     notes.add(format!("tools[{position}]"), DECLARED_TWICE);
@@ -117,7 +123,8 @@ pub(super) fn declarations<'a>(
             format!("functions[{position}].name")
         })?;
         if let Some(name) = names.declare(name, false) {
-            let parameters = schema::parameters(function.parameters.as_ref());
+            let field = format!("functions[{position}].parameters");
+            let parameters = schema_of(function.parameters.as_ref(), &field, manner, notes);
             declarations.push(declaration(
                 name,
                 function.description.as_deref(),
@@ -126,6 +133,15 @@ pub(super) fn declarations<'a>(
         }
     }
     Ok((declarations, names))
+}
+
+fn schema_of(parameters: Option<&Value>, field: &str, manner: Manner, notes: &mut Notes) -> Value {
+    let schema = schema::parameters(parameters, field, notes);
+    if manner.plain_schemas {
+        plain_schema::parameters(&schema, field, notes)
+    } else {
+        schema
+    }
 }
 
 fn given_name<'a>(
@@ -263,7 +279,25 @@ pub(super) fn tool_config(
     };
     Ok(Some(ToolConfig {
         function_calling_config: config,
+        include_server_side_tool_invocations: false,
     }))
+}
+
+/// What goes with its search beside functions: that Google may show its own calls
+/// (<https://ai.google.dev/gemini-api/docs/tool-combination>), which are no business of
+/// the client, and `VALIDATED` in place of `AUTO`, as Vercel's AI SDK found necessary
+/// (<https://github.com/vercel/ai/pull/13920>).
+pub(super) fn beside_search(config: Option<ToolConfig>) -> ToolConfig {
+    ToolConfig {
+        function_calling_config: config.map_or(
+            FunctionCallingConfig {
+                mode: FunctionCallingMode::Validated,
+                allowed_function_names: Vec::new(),
+            },
+            |config| config.function_calling_config,
+        ),
+        include_server_side_tool_invocations: true,
+    }
 }
 
 /// The function that a named choice means, if it is declared.

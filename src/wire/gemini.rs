@@ -211,6 +211,9 @@ pub struct FunctionDeclaration<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct ToolConfig {
     pub function_calling_config: FunctionCallingConfig,
+    /// Demanded where Google's own tools stand beside functions.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub include_server_side_tool_invocations: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -268,6 +271,9 @@ pub struct GenerationConfig {
     pub response_mime_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_json_schema: Option<Value>,
+    /// In its place: Google's own dialect of OpenAPI's schemas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_schema: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thinking_config: Option<ThinkingConfig>,
 }

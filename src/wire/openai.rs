@@ -21,8 +21,11 @@ pub struct ChatRequest<'a> {
     #[serde(borrow)]
     pub messages: Option<Vec<Message<'a>>>,
     /// In place of `messages`, from clients that speak of Responses everywhere: then
-    /// the body is read as a `ResponseRequest`, too.
+    /// the body is read as a `ResponseRequest`, too. The three below belong to it.
     pub input: Option<IgnoredAny>,
+    pub instructions: Option<IgnoredAny>,
+    pub max_output_tokens: Option<IgnoredAny>,
+    pub text: Option<IgnoredAny>,
     #[serde(default, deserialize_with = "whole_number")]
     pub max_completion_tokens: Option<i64>,
     /// Deprecated by OpenAI, sent by many.

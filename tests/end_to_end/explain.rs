@@ -109,3 +109,23 @@ fn a_completion_of_old_is_explained_by_its_first_prompt() {
         assert!(explained.stderr.contains(note), "{}", explained.stderr);
     }
 }
+
+#[test]
+fn it_says_what_a_second_try_would_weaken() {
+    let mut request = question("Hi");
+    request["tools"] = json!([{"type": "function", "function": {"name": "f", "parameters": {
+        "type": "object", "properties": {"a": {"type": "string", "pattern": "^a$"},
+            "b": {"type": "integer", "minimum": 1}}}}}]);
+    let home = Home::bare();
+    let explained = explain(&home, &["--upstream", "gemini-api"], &request.to_string());
+    let field = "tools[0].function.parameters.properties";
+    let expected = format!(
+        "Not as asked:\n  {field}.a.pattern: told in words: Gemini does not enforce it\n\
+         And if Google refuses the schemas, in a second try:\n  {field}.b.minimum: told in words\n"
+    );
+    assert!(
+        explained.stderr.ends_with(&expected),
+        "{}",
+        explained.stderr
+    );
+}

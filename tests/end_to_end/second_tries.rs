@@ -30,6 +30,9 @@ fn lesson_02_a_refusal_over_a_schema_is_answered_with_plainer_schemas() {
                 let answer = proxy.chat(&with_tool(streams));
                 assert_eq!(answer.status, 200, "{name}");
                 assert_eq!(answer.header("x-gemini-proxy-retried"), Some("schemas"));
+                let ignored = answer.header("x-gemini-proxy-ignored");
+                let weakened = "tools[0].function.parameters.properties.size.minimum";
+                assert_eq!(ignored, Some(weakened), "{name}, streamed: {streams}");
                 let (count, last) = asked(road, simulator);
                 assert_eq!(count, 2, "{name}");
                 let declaration = &last["tools"][0]["functionDeclarations"][0];
@@ -41,6 +44,24 @@ fn lesson_02_a_refusal_over_a_schema_is_answered_with_plainer_schemas() {
             });
         }
     }
+}
+
+#[test]
+fn lesson_30_where_a_json_schema_is_refused_googles_own_dialect_is_tried() {
+    by_both_roads(|road, simulator, proxy| {
+        let script = json!([{"error": "schema_too_complex"}, {"text": "{}"}]);
+        simulator.script(script).unwrap();
+        let mut request = question("Weather?");
+        request["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "n", "schema": {
+            "type": "object", "properties": {"b": {"type": ["integer", "null"]}, "a": {"const": "x"}}}}});
+        proxy.chat(&request).success();
+        let config = &road.asked(simulator)["generationConfig"];
+        assert!(config.get("responseJsonSchema").is_none());
+        let schema = json!({"type": "object", "propertyOrdering": ["b", "a"], "properties": {
+            "b": {"nullable": true, "type": "integer"},
+            "a": {"type": "string", "enum": ["x"], "description": "One of: x."}}});
+        assert_eq!(config["responseSchema"], schema);
+    });
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Calls out, results back.
 
+use gemini_proxy::simulator::Simulator;
 use serde_json::{Value, json};
 
 use crate::client::chunks;
-use crate::proxy::{MODEL, by_both_roads, question};
+use crate::proxy::{MODEL, Road, by_both_roads, question};
 
 /// Google's documented stand-in for a signature that is lost.
 pub(crate) const SENTINEL: &str = "skip_thought_signature_validator";
@@ -419,4 +420,32 @@ fn lesson_04_ids_stay_short_however_long_the_name_and_the_signature() {
             assert!(id.len() <= 40 && id.chars().all(is_plain), "{id}");
         }
     });
+}
+
+#[test]
+fn lesson_29_search_and_functions_go_together_where_it_is_asked_for() {
+    for (model, together) in [("gemini-3.5-flash", true), ("gemini-2.5-flash", false)] {
+        for road in [Road::CodeAssist, Road::GeminiApi] {
+            let simulator = Simulator::start().unwrap();
+            let home = road.home(&simulator);
+            let proxy = home.env("PROXY_SEARCH_WITH_TOOLS", "true").serve();
+            let mut request = question("Hi");
+            request["model"] = json!(model);
+            request["web_search_options"] = json!({});
+            request["tools"] = json!([{"type": "function", "function": {"name": "f"}}]);
+            let answer = proxy.chat(&request);
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            let asked = road.asked(&simulator);
+            let config = json!({"functionCallingConfig": {"mode": "VALIDATED"},
+                "includeServerSideToolInvocations": true});
+            let expected = if together { config } else { json!(null) };
+            assert_eq!(asked["toolConfig"], expected);
+            assert_eq!(
+                asked["tools"].as_array().unwrap().len(),
+                1 + usize::from(together)
+            );
+            let ignored = answer.header("x-gemini-proxy-ignored");
+            assert_eq!(ignored.is_none(), together, "{ignored:?}");
+        }
+    }
 }

@@ -25,7 +25,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gemini_proxy::translate::said::Reader;
 use gemini_proxy::translate::{
-    self, Fetched, Form, NoSignatures, Note, Rejection, ResponseTranslator, Seal, Stamp,
+    self, Fetched, Form, Manner, NoSignatures, Note, Rejection, ResponseTranslator, Seal, Stamp,
     StreamTranslator, Told,
 };
 use gemini_proxy::wire::gemini::GenerateContentResponse;
@@ -161,7 +161,8 @@ impl Case {
         };
         let found = told.and_then(|told| self.fetch(&chat, &mut fetched).map(|()| told));
         let translated = found.and_then(|told| {
-            let translated = translate::request(&chat, &model, &NoSignatures, &fetched)?;
+            let translated =
+                translate::request(&chat, &model, &NoSignatures, &fetched, Manner::default())?;
             Ok((translated, told))
         });
         let mut request = Request {

@@ -38,6 +38,12 @@ impl Reply {
         let (Self::Whole { headers, .. } | Self::Stream { headers, .. }) = self;
         headers.push((name, value));
     }
+
+    pub fn with_headers(mut self, more: Vec<(&'static str, String)>) -> Self {
+        let (Self::Whole { headers, .. } | Self::Stream { headers, .. }) = &mut self;
+        headers.extend(more);
+        self
+    }
 }
 
 /// Where a streamed reply comes from. Dropped as soon as the client is found to have
@@ -53,8 +59,8 @@ pub trait Source: Send {
         Ok(())
     }
 
-    /// What the head should say that only [`begin`](Self::begin) found out; lost if a
-    /// heartbeat has sent the head already. Asked once, after it.
+    /// What the head should say that only [`begin`](Self::begin) found out: in place of headers
+    /// of the same name. Lost if a heartbeat has sent the head already. Asked once, after it.
     fn late_headers(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
@@ -158,7 +164,7 @@ pub(super) fn send(
         } if terms.http_1_0 && terms.keep_alive => {
             let bytes = match gather(&mut *source) {
                 Ok(body) => {
-                    headers.extend(source.late_headers());
+                    replace(&mut headers, source.late_headers());
                     whole(200, &headers, &body, terms)
                 }
                 Err(Refused {
@@ -175,7 +181,7 @@ pub(super) fn send(
             writer.write_all(&bytes)?;
             writer.flush()
         }
-        Reply::Stream { headers, source } => stream(writer, &headers, source, terms),
+        Reply::Stream { headers, source } => stream(writer, headers, source, terms),
     }
 }
 
@@ -208,7 +214,7 @@ pub(super) fn whole(
 /// Writes the head, then one chunk, one write and one flush for each `fill`.
 fn stream(
     writer: Box<dyn Write + Send>,
-    headers: &[(&'static str, String)],
+    headers: Vec<(&'static str, String)>,
     mut source: Box<dyn Source>,
     terms: Terms,
 ) -> io::Result<()> {
@@ -223,7 +229,9 @@ fn stream(
     if let Err(refused) = begin(&mut *source, &pulse) {
         return line.borrow_mut().refuse(refused, terms);
     }
-    line.borrow_mut().add_headers(&source.late_headers());
+    if let Some(head) = &mut line.borrow_mut().head {
+        replace(head, source.late_headers());
+    }
     if terms.head_only {
         return line.borrow_mut().send(&[], More::No);
     }
@@ -241,8 +249,8 @@ fn stream(
 /// A client's connection while a stream goes over it.
 struct Line {
     writer: Box<dyn Write + Send>,
-    /// Until it is sent; the empty line after it is still missing.
-    head: Option<Vec<u8>>,
+    /// Its headers, until they are sent.
+    head: Option<Vec<(&'static str, String)>>,
     heartbeat: Heartbeat,
     /// When something was sent last; before that, when the request was here.
     last: Instant,
@@ -255,45 +263,27 @@ struct Line {
 impl Line {
     fn new(
         writer: Box<dyn Write + Send>,
-        headers: &[(&'static str, String)],
+        headers: Vec<(&'static str, String)>,
         heartbeat: Heartbeat,
         terms: Terms,
     ) -> Self {
-        let chunked = !terms.http_1_0;
-        let mut head = Vec::with_capacity(512);
-        start_head(&mut head, 200, headers);
-        if chunked {
-            put_header(&mut head, "Transfer-Encoding", "chunked");
-        }
-        // A client may be silent during a stream for longer than the listener's receive
-        // timeout allows; it shall not find out by trying to reuse the connection.
-        put_header(&mut head, "Connection", "close");
         Self {
             writer,
-            head: Some(head),
+            head: Some(headers),
             heartbeat,
             last: Instant::now(),
-            chunked,
+            chunked: !terms.http_1_0,
             head_only: terms.head_only,
             silence: terms.silence,
             out: Vec::new(),
         }
     }
 
-    fn add_headers(&mut self, headers: &[(&'static str, String)]) {
-        if let Some(head) = &mut self.head {
-            for (name, value) in headers {
-                put_header(head, name, value);
-            }
-        }
-    }
-
     /// The head, if it is still to be sent, and these events, in one write.
     fn send(&mut self, events: &[u8], more: More) -> io::Result<()> {
         self.out.clear();
-        if let Some(head) = self.head.take() {
-            self.out.extend_from_slice(&head);
-            self.out.extend_from_slice(b"\r\n");
+        if let Some(headers) = self.head.take() {
+            self.put_head(&headers);
         }
         if !self.head_only {
             if self.chunked {
@@ -311,6 +301,17 @@ impl Line {
         self.last = Instant::now();
         self.writer.write_all(&self.out)?;
         self.writer.flush()
+    }
+
+    fn put_head(&mut self, headers: &[(&'static str, String)]) {
+        start_head(&mut self.out, 200, headers);
+        if self.chunked {
+            put_header(&mut self.out, "Transfer-Encoding", "chunked");
+        }
+        // A client may be silent during a stream for longer than the listener's receive
+        // timeout allows; it shall not find out by trying to reuse the connection.
+        put_header(&mut self.out, "Connection", "close");
+        self.out.extend_from_slice(b"\r\n");
     }
 
     /// Breaks a silence that has lasted too long.
@@ -362,6 +363,13 @@ fn gather(source: &mut dyn Source) -> Result<Vec<u8>, Refused> {
         }
     }
     Ok(body)
+}
+
+fn replace(headers: &mut Vec<(&'static str, String)>, late: Vec<(&'static str, String)>) {
+    for (name, value) in late {
+        headers.retain(|(known, _)| *known != name);
+        headers.push((name, value));
+    }
 }
 
 fn begin(source: &mut dyn Source, pulse: &Pulse) -> Result<(), Refused> {

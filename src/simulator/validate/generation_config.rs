@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::tools::check_schema;
-use super::{Verdict, elements};
+use super::{Verdict, elements, json_schema};
 use crate::simulator::errors::GoogleError;
 use crate::simulator::models::{Generation, Model};
 
@@ -110,6 +110,9 @@ fn check_response_format(request: &Value, model: &Model) -> Verdict {
     }
     if let Some(schema) = strict {
         check_schema(schema, "generation_config.response_schema")?;
+    }
+    if let Some(schema) = lenient {
+        json_schema::check(schema, "generation_config.response_json_schema")?;
     }
     let declares = elements(&request["tools"])
         .iter()

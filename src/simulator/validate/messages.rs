@@ -290,6 +290,7 @@ static TOOL_CONFIG: Message = Message {
     fields: &[
         ("functionCallingConfig", Of(&FUNCTION_CALLING_CONFIG)),
         ("retrievalConfig", Struct),
+        ("includeServerSideToolInvocations", Bool),
     ],
 };
 

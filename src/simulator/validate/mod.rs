@@ -4,6 +4,7 @@
 mod contents;
 mod fields;
 mod generation_config;
+mod json_schema;
 mod messages;
 mod thinking;
 mod thought_signatures;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{Verdict, elements};
+use super::{Verdict, elements, json_schema};
 use crate::simulator::errors::GoogleError;
 use crate::simulator::models::{Generation, Model};
 
@@ -69,15 +69,13 @@ fn check_parameters(declaration: &Value, place: &str) -> Verdict {
     if let Some(schema) = strict {
         check_schema(schema, &format!("{place}.parameters"))?;
     }
-    // What is inside belongs to the user, but an object it must be.
-    if let Some(schema) = lenient
-        && !schema.get("type").is_some_and(|kind| kind == "object")
-    {
+    if let Some(schema) = lenient {
         let field = format!("{place}.parameters_json_schema");
-        return Err(GoogleError::at_field(
-            &field,
-            "schema should be of type object",
-        ));
+        if schema.get("type").is_none_or(|kind| kind != "object") {
+            let rule = "schema should be of type object";
+            return Err(GoogleError::at_field(&field, rule));
+        }
+        json_schema::check(schema, &field)?;
     }
     Ok(())
 }
@@ -136,6 +134,14 @@ fn check_built_in(request: &Value, model: &Model, declares: bool) -> Verdict {
         .any(|tool| BUILT_IN.iter().any(|name| tool.get(name).is_some()));
     if declares && searches && model.generation != Generation::Gemini3 {
         return refuse("Multiple tools are supported only when they are all search tools.".into());
+    }
+    let shows_calls = &request["toolConfig"]["includeServerSideToolInvocations"];
+    if declares && searches && *shows_calls != true {
+        return refuse(
+            "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools \
+             with Function calling."
+                .into(),
+        );
     }
     Ok(())
 }

@@ -69,7 +69,9 @@ pub fn as_chat<'a>(
     {
         notes.add("messages", "left out: 'input' says the same");
     }
-    chat.input = None;
+    // They have been told.
+    (chat.input, chat.instructions) = (None, None);
+    (chat.max_output_tokens, chat.text) = (None, None);
     chat.messages = Some(messages);
     chat.max_completion_tokens = given.max_output_tokens.or(chat.max_completion_tokens);
     if let Some(format) = given.text.and_then(|text| text.format) {
