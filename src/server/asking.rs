@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::ApiError;
 use super::{Service, body, images};
+use crate::http::Pulse;
 use crate::models;
 use crate::translate::said::Reader;
 use crate::translate::{self, Distrust, Fetched, Form, Rejection, Signatures, Stamp};
@@ -45,10 +46,14 @@ enum Care {
 }
 
 impl Asking {
-    pub(super) fn new(service: &Arc<Service>, body: Vec<u8>) -> Result<(Self, Plan), ApiError> {
+    pub(super) fn new(
+        service: &Arc<Service>,
+        body: Vec<u8>,
+        pulse: &Pulse,
+    ) -> Result<(Self, Plan), ApiError> {
         let chat = parse(&body)?;
         let stamp = stamp(model(chat.model.as_deref())?)?;
-        let fetched = images::fetch_all(&chat, &service.fetcher)?;
+        let fetched = images::fetch_all(&chat, &service.fetcher, pulse)?;
         let signatures = &*service.signatures;
         let translated = translate::request(&chat, &stamp.model, signatures, &fetched)?;
         let question = Question::new(&stamp.model, &translated.request);

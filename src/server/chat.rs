@@ -18,7 +18,8 @@ pub(super) fn create(
     request: &mut Request,
     id: &str,
 ) -> Result<Reply, ApiError> {
-    let (asking, plan) = Asking::new(service, request.take_body())?;
+    let pulse = request.pulse();
+    let (asking, plan) = Asking::new(service, request.take_body(), &pulse)?;
     let Plan {
         question,
         ignored,
@@ -34,7 +35,7 @@ pub(super) fn create(
         };
         answer_stream::reply(AnswerStream::new(service, id, [question].into(), dialect))
     } else {
-        whole(service, asking, question)?
+        whole(service, asking, question, &pulse)?
     };
     if let Some(fields) = ignored {
         reply.add_header("x-gemini-proxy-ignored", fields);
@@ -42,10 +43,15 @@ pub(super) fn create(
     Ok(reply)
 }
 
-fn whole(service: &Service, mut asking: Asking, mut question: Question) -> Result<Reply, ApiError> {
+fn whole(
+    service: &Service,
+    mut asking: Asking,
+    mut question: Question,
+    pulse: &Pulse,
+) -> Result<Reply, ApiError> {
     loop {
         let failed = |error| ApiError::upstream(error, &question.model, &service.sign_in_page);
-        let answer = match service.upstream.generate(&question, &Pulse::none()) {
+        let answer = match service.upstream.generate(&question, pulse) {
             Ok(answer) => answer,
             Err(error) => match asking.reconsider(&error) {
                 Some(other) => {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::error::ApiError;
 use super::{asking, body, images};
 use crate::config::{Config, UpstreamKind};
-use crate::http::Fetcher;
+use crate::http::{Fetcher, Pulse};
 use crate::models;
 use crate::translate::{self, Chats, Fetched, NoSignatures, Notes};
 use crate::upstream::Question;
@@ -70,7 +70,7 @@ fn chat_completion(
 ) -> Result<Explanation, ApiError> {
     let chat = asking::parse(body)?;
     let model = asking::model(chat.model.as_deref())?;
-    let fetched = images::fetch_all(&chat, fetcher)?;
+    let fetched = images::fetch_all(&chat, fetcher, &Pulse::none())?;
     let mut explanation = explained(&chat, &model, &fetched, config)?;
     let text = without_nulls(body);
     add_unread::<ChatRequest<'_>>(&text, &mut explanation.notes);

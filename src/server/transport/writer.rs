@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::http::{GaveUp, Pulse};
+use crate::server::transport::presence::Client;
 
 /// An HTTP/1.0 client that keeps its connection gets a stream in one piece, and not
 /// more than this many bytes of it.
@@ -136,6 +137,7 @@ pub(super) fn send(
     mut writer: Box<dyn Write + Send>,
     reply: Reply,
     terms: Terms,
+    client: Client,
 ) -> io::Result<()> {
     match reply {
         Reply::Whole {
@@ -150,7 +152,11 @@ pub(super) fn send(
             headers,
             mut source,
         } if terms.http_1_0 && terms.keep_alive => {
-            let bytes = match gather(&mut *source) {
+            let gathered = gather(&mut *source, &client.pulse());
+            if client.has_left() {
+                return Err(gone());
+            }
+            let bytes = match gathered {
                 Ok(body) => whole(200, &headers, &body, terms),
                 Err(Refused {
                     reply:
@@ -166,7 +172,7 @@ pub(super) fn send(
             writer.write_all(&bytes)?;
             writer.flush()
         }
-        Reply::Stream { headers, source } => stream(writer, &headers, source, terms),
+        Reply::Stream { headers, source } => stream(writer, &headers, source, terms, client),
     }
 }
 
@@ -202,16 +208,22 @@ fn stream(
     headers: &[(&'static str, String)],
     mut source: Box<dyn Source>,
     terms: Terms,
+    client: Client,
 ) -> io::Result<()> {
     let line = Rc::new(RefCell::new(Line::new(
         writer,
         headers,
         source.heartbeat(),
         terms,
+        client.clone(),
     )));
     let beating = line.clone();
     let pulse = Pulse::new(move || beating.borrow_mut().beat().map_err(|_| GaveUp));
-    if let Err(refused) = begin(&mut *source, &pulse) {
+    let begun = begin(&mut *source, &pulse);
+    if client.has_left() {
+        return Err(gone());
+    }
+    if let Err(refused) = begun {
         return line.borrow_mut().refuse(refused, terms);
     }
     if terms.head_only {
@@ -221,6 +233,9 @@ fn stream(
     loop {
         events.clear();
         let more = fill(&mut *source, &mut events, &pulse);
+        if client.has_left() {
+            return Err(gone());
+        }
         line.borrow_mut().send(&events, more)?;
         if more == More::No {
             return Ok(());
@@ -228,9 +243,15 @@ fn stream(
     }
 }
 
+/// What the pulse has found out.
+fn gone() -> io::Error {
+    io::Error::other(GaveUp)
+}
+
 /// A client's connection while a stream goes over it.
 struct Line {
     writer: Box<dyn Write + Send>,
+    client: Client,
     /// Until it is sent.
     head: Option<Vec<u8>>,
     heartbeat: Heartbeat,
@@ -248,6 +269,7 @@ impl Line {
         headers: &[(&'static str, String)],
         heartbeat: Heartbeat,
         terms: Terms,
+        client: Client,
     ) -> Self {
         let chunked = !terms.http_1_0;
         let mut head = Vec::with_capacity(512);
@@ -261,6 +283,7 @@ impl Line {
         head.extend_from_slice(b"\r\n");
         Self {
             writer,
+            client,
             head: Some(head),
             heartbeat,
             last: Instant::now(),
@@ -293,8 +316,9 @@ impl Line {
         self.writer.flush()
     }
 
-    /// Breaks a silence that has lasted too long.
+    /// Breaks a silence that has lasted too long. Fails when the client has left.
     fn beat(&mut self) -> io::Result<()> {
+        self.client.beat().map_err(io::Error::other)?;
         let allowed = match self.head {
             Some(_) => self.silence.before_head,
             None => self.silence.between,
@@ -328,14 +352,13 @@ impl Line {
 
 /// tiny_http closes no connection that an HTTP/1.0 client asked to keep, so such a
 /// client would wait for ever for the end of an unframed stream.
-fn gather(source: &mut dyn Source) -> Result<Vec<u8>, Refused> {
-    let pulse = Pulse::none();
-    begin(source, &pulse)?;
+fn gather(source: &mut dyn Source, pulse: &Pulse) -> Result<Vec<u8>, Refused> {
+    begin(source, pulse)?;
     let mut body = Vec::new();
     let mut events = Vec::new();
     while body.len() < MAX_GATHERED_BYTES {
         events.clear();
-        let more = fill(source, &mut events, &pulse);
+        let more = fill(source, &mut events, pulse);
         body.extend_from_slice(&events);
         if more == More::No {
             break;
