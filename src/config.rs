@@ -151,11 +151,12 @@ pub struct Outbound {
     /// `SSL_CERT_FILE` is set: trust what it names (on macOS and Windows: what the
     /// system trusts) instead of the built-in roots.
     pub system_roots: bool,
+    /// `PROXY_CONNECT_TIMEOUT`
     pub connect_timeout: Duration,
-    /// From the request's last byte to the answer's first. Gemini 3 Pro may
+    /// `PROXY_FIRST_BYTE_TIMEOUT`: from the request's last byte to the answer's first. Gemini 3 Pro may
     /// think for more than a minute before it says anything.
     pub first_byte_timeout: Duration,
-    /// Between two pieces of an answer.
+    /// `PROXY_IDLE_TIMEOUT`: between two pieces of an answer. No limit bounds the whole.
     pub idle_timeout: Duration,
 }
 

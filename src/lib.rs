@@ -43,8 +43,9 @@
 //! Step 7 is one chain of calls, pulled from the client's end. There is no
 //! channel and no second thread: a slow client slows Google. While Google is
 //! silent the wait is cut into slices, and a [`http::Pulse`] is asked between
-//! them: it sends the client a sign of life when one is due. A write that fails
-//! shows that the client has left; then everything is dropped, and with it the
+//! them: it looks whether the client is still there (on Linux, in the kernel's
+//! table of connections), and sends it a sign of life when one is due. When the
+//! client has left, or a write fails, everything is dropped, and with it the
 //! request to Google.
 //!
 //! # Errors

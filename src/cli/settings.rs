@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use log::LevelFilter;
 use rustls_pki_types::CertificateDer;
@@ -349,6 +350,15 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
             system_roots: self.certificates()?,
             ..Outbound::default()
         };
+        for (name, limit) in [
+            ("PROXY_CONNECT_TIMEOUT", &mut outbound.connect_timeout),
+            ("PROXY_FIRST_BYTE_TIMEOUT", &mut outbound.first_byte_timeout),
+            ("PROXY_IDLE_TIMEOUT", &mut outbound.idle_timeout),
+        ] {
+            if let Some(seconds) = self.text(name)? {
+                *limit = time_limit(&seconds).map_err(|problem| BadSetting::new(name, problem))?;
+            }
+        }
         for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
             if let Some(proxy) = self.text(name)? {
                 outbound.proxy = Some(Secret::new(proxy));
@@ -400,6 +410,16 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
                 format!("{path} holds a broken PEM certificate: {error}"),
             )),
         }
+    }
+}
+
+/// Finite, and long enough for a packet.
+fn time_limit(seconds: &str) -> Result<Duration, String> {
+    match seconds.trim().parse::<f64>() {
+        Ok(limit) if (0.1..=3600.0).contains(&limit) => Ok(Duration::from_secs_f64(limit)),
+        _ => Err(format!(
+            "'{seconds}' is not a number of seconds from 0.1 to 3600"
+        )),
     }
 }
 
@@ -465,6 +485,9 @@ mod tests {
             ("GOOGLE_OAUTH_AUTH_URL", "https://example.com/#auth"),
             ("HTTPS_PROXY", "not a proxy"),
             ("all_proxy", "not a proxy"),
+            ("PROXY_CONNECT_TIMEOUT", "0"),
+            ("PROXY_FIRST_BYTE_TIMEOUT", "inf"),
+            ("PROXY_IDLE_TIMEOUT", "5m"),
             ("TOKEN_STORE_PATH", "/"),
             ("TOKEN_STORE_PATH", "new-folder/"),
             ("TOKEN_STORE_PATH", "~/tokens.json"),

@@ -12,7 +12,7 @@ pub use waiting::{GaveUp, Pulse};
 
 use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::http::{Response as RawResponse, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -72,6 +72,8 @@ pub struct Body {
     reader: BodyReader<'static>,
     host: String,
     idle: Duration,
+    /// Nothing is waited for any longer.
+    deadline: Option<Instant>,
 }
 
 /// No answer, or only a part of one. Google's refusals are answers, not errors.
@@ -79,7 +81,7 @@ pub struct Body {
 pub enum HttpError {
     #[error("cannot reach {host}: {detail}{}", hint(detail))]
     Unreachable { host: String, detail: String },
-    #[error("{host} did not {what} within {} s", limit.as_secs())]
+    #[error("{host} did not {what} within {} s", limit.as_secs_f32())]
     TimedOut {
         host: String,
         /// Completes "did not …".
@@ -258,16 +260,22 @@ impl Response {
                 .reader(),
             host: self.host,
             idle: self.idle,
+            deadline: None,
         }
     }
 
     /// The whole answer. Reading to the end gives the connection back to the pool.
     pub fn bytes(self, limit: usize) -> Result<Vec<u8>, HttpError> {
+        self.bytes_while(limit, &Pulse::none())
+    }
+
+    /// The same; `pulse` is asked while nothing comes.
+    pub fn bytes_while(self, limit: usize, pulse: &Pulse) -> Result<Vec<u8>, HttpError> {
         let mut body = self.into_body();
         let mut bytes = Vec::new();
         let mut piece = [0; 8 * 1024];
         loop {
-            let count = body.read(&mut piece)?;
+            let count = body.read_while(&mut piece, pulse)?;
             if count == 0 {
                 return Ok(bytes);
             }
@@ -285,12 +293,12 @@ impl Response {
 impl Response {
     /// As much of the answer as comes, up to `limit` bytes. For error texts, of
     /// which a part is better than none.
-    pub fn excerpt(self, limit: usize) -> Vec<u8> {
+    pub fn excerpt(self, limit: usize, pulse: &Pulse) -> Vec<u8> {
         let mut body = self.into_body();
         let mut bytes = vec![0; limit];
         let mut filled = 0;
         while filled < limit {
-            match body.read(&mut bytes[filled..]) {
+            match body.read_while(&mut bytes[filled..], pulse) {
                 Ok(0) | Err(_) => break,
                 Ok(count) => filled += count,
             }
@@ -301,15 +309,20 @@ impl Response {
 }
 
 impl Body {
-    /// Waits for the next piece; 0 at the end. Dropping an unfinished body closes
-    /// its connection at once.
-    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, HttpError> {
-        self.read_while(buffer, &Pulse::none())
+    /// From now on it is waited so long in all, not so long for each piece. The first
+    /// call counts.
+    pub fn end_within(&mut self, limit: Duration) {
+        self.deadline.get_or_insert_with(|| Instant::now() + limit);
     }
 
-    /// The same; `pulse` is asked while nothing comes.
+    /// Waits for the next piece; 0 at the end. `pulse` is asked while nothing comes.
+    /// Dropping an unfinished body closes its connection at once.
     pub fn read_while(&mut self, buffer: &mut [u8], pulse: &Pulse) -> Result<usize, HttpError> {
-        let outcome = waiting(pulse, self.idle, || self.reader.read(buffer));
+        let left = self
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let limit = left.map_or(self.idle, |left| left.min(self.idle));
+        let outcome = waiting(pulse, limit, || self.reader.read(buffer));
         outcome.map_err(|error| {
             let timed_out = error
                 .get_ref()
@@ -322,7 +335,7 @@ impl Body {
                 HttpError::TimedOut {
                     host,
                     what: "continue its answer",
-                    limit: self.idle,
+                    limit,
                 }
             } else {
                 HttpError::BrokenOff {

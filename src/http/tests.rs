@@ -96,7 +96,7 @@ fn lesson_12_a_stream_may_last_longer_than_every_limit() {
     let address = server(move |mut connection| {
         hear(&connection);
         connection.write_all(HEAD).unwrap();
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         while begun.elapsed() <= limits {
             connection.write_all(PIECE).unwrap();
         }
@@ -104,6 +104,34 @@ fn lesson_12_a_stream_may_last_longer_than_every_limit() {
     });
     let response = ask(&brief(), &format!("http://{address}/")).unwrap();
     assert!(read_to_end(response).unwrap() > 0);
+}
+
+/// It was read on a connection that had served before, and not answered.
+#[test]
+fn a_connection_from_the_pool_that_google_closes_costs_no_request() {
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let google = thread::spawn(move || {
+        let mut first = listener.accept().unwrap().0;
+        hear(&first);
+        first.write_all(ANSWER).unwrap();
+        hear(&first);
+        drop(first);
+        let mut second = listener.accept().unwrap().0;
+        hear(&second);
+        second.write_all(ANSWER).unwrap();
+    });
+    let http = Http::new(&brief()).unwrap();
+    for _ in 0..2 {
+        let request = Request {
+            url: &url,
+            headers: &[],
+            body: None,
+        };
+        assert_eq!(http.send(request).unwrap().bytes(2).unwrap(), b"ok");
+    }
+    google.join().unwrap();
 }
 
 /// Addresses of documentation (RFC 5737): nobody answers there.

@@ -106,7 +106,7 @@ impl Connector for SlicedConnector {
 }
 
 #[derive(Debug)]
-pub(super) struct SlicedTransport(Box<dyn Transport>);
+pub(super) struct SlicedTransport(pub(super) Box<dyn Transport>);
 
 impl Transport for SlicedTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -14,7 +15,15 @@ use crate::http::Pulse;
 use crate::server::transport::writer::{Heartbeat, More, Refused, Reply, Source};
 use crate::translate::{CompletionTranslator, StreamTranslator, Unfinished};
 use crate::upstream::{Event, EventStream, Question, UpstreamError};
+use crate::wire::openai::Usage;
 use crate::wire::responses::ResponseEvent;
+
+/// Google has said why it stopped. Its counts may still come, its connection may stay
+/// open; so long is waited for both.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Of English text, about; other languages and code have fewer.
+const BYTES_A_TOKEN: usize = 4;
 
 /// A stream's head, and its source.
 pub(super) fn reply(source: AnswerStream) -> Reply {
@@ -61,11 +70,24 @@ impl Dialect {
         }
     }
 
-    fn total_tokens(&self) -> u64 {
+    fn usage(&self) -> Usage {
         match self {
-            Self::Chat { translator, .. } => translator.usage().total_tokens,
-            Self::Completions(translator) => translator.usage().total_tokens,
-            Self::Responses(answer) => answer.translator.usage().total_tokens,
+            Self::Chat { translator, .. } => translator.usage(),
+            Self::Completions(translator) => translator.usage(),
+            Self::Responses(answer) => answer.translator.usage(),
+        }
+    }
+
+    /// How much Google has said so far, for the log.
+    fn heard(&self) -> String {
+        let bytes = match self {
+            Self::Chat { translator, .. } => translator.said_bytes(),
+            Self::Completions(translator) => translator.said_bytes(),
+            Self::Responses(answer) => answer.translator.said_bytes(),
+        };
+        match self.usage().completion_tokens {
+            0 => format!("about {} tokens (estimated)", bytes.div_ceil(BYTES_A_TOKEN)),
+            tokens => format!("{tokens} tokens"),
         }
     }
 
@@ -177,6 +199,9 @@ pub(super) struct AnswerStream {
     events: Option<EventStream>,
     /// What was pulled before the answer began.
     first: Option<(Vec<u8>, Result<More, ApiError>)>,
+    begun: Instant,
+    /// It has come to an end, good or bad, and the log says which.
+    is_over: bool,
 }
 
 /// How far the answer has been pulled.
@@ -200,6 +225,8 @@ impl AnswerStream {
             id: id.to_owned(),
             events: None,
             first: None,
+            begun: Instant::now(),
+            is_over: false,
         }
     }
 
@@ -256,6 +283,9 @@ impl AnswerStream {
             return Ok(Pulled::All);
         };
         let outcome = loop {
+            if self.dialect.is_finished() {
+                events.end_within(GRACE);
+            }
             let next = if out.is_empty() {
                 events.next_event(pulse)
             } else {
@@ -287,7 +317,6 @@ impl AnswerStream {
     }
 
     fn refused(&mut self, error: ApiError) -> Refused {
-        log::info!("{} {}", self.id, error.for_log());
         let mut event = Vec::new();
         self.dialect.fail(&error, &mut event);
         let mut reply = error.into_reply();
@@ -301,7 +330,13 @@ impl Source for AnswerStream {
     fn begin(&mut self, pulse: &Pulse) -> Result<(), Refused> {
         let mut chunks = Vec::new();
         match self.pull(&mut chunks, pulse) {
-            Err(error) if chunks.is_empty() => Err(self.refused(error)),
+            Err(error) if chunks.is_empty() => {
+                if !error.is_of_one_who_left() {
+                    log::info!("{} {}", self.id, error.for_log());
+                    self.is_over = true;
+                }
+                Err(self.refused(error))
+            }
             outcome => {
                 self.first = Some((chunks, outcome));
                 Ok(())
@@ -329,11 +364,15 @@ impl Source for AnswerStream {
         match outcome {
             Ok(More::Yes) => More::Yes,
             Ok(More::No) => {
-                let tokens = self.dialect.total_tokens();
+                let tokens = self.dialect.usage().total_tokens;
+                self.is_over = true;
                 log::info!("{} stream complete, {tokens} tokens", self.id);
                 More::No
             }
+            // Dropping this says so.
+            Err(error) if error.is_of_one_who_left() => More::No,
             Err(error) => {
+                self.is_over = true;
                 log::warn!("{} stream broke off: {}", self.id, error.for_log());
                 self.dialect.fail(&error, out);
                 More::No
@@ -355,6 +394,24 @@ impl Source for AnswerStream {
     fn broken(&mut self) -> Refused {
         log::error!("{} panicked; the line before this says where", self.id);
         self.refused(ApiError::internal())
+    }
+}
+
+/// The transport drops what nobody reads any more.
+impl Drop for AnswerStream {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let model = self
+                .questions
+                .front()
+                .map_or("no model", |question| &question.model);
+            log::info!(
+                "{} the client left after {:.1} s; {model} had said {}",
+                self.id,
+                self.begun.elapsed().as_secs_f32(),
+                self.dialect.heard()
+            );
+        }
     }
 }
 

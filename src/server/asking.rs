@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::error::ApiError;
 use super::{Service, body, images};
 use crate::config::Config;
+use crate::http::Pulse;
 use crate::models;
 use crate::translate::said::Reader;
 use crate::translate::{
@@ -76,12 +77,14 @@ impl Asking {
         service: &Arc<Service>,
         body: Vec<u8>,
         front: Front,
+        pulse: &Pulse,
     ) -> Result<(Self, Plan), ApiError> {
         let (chat, told) = parse(&body, front, &service.seal)?;
         let fields = told.as_ref().map(|told| told.fields.clone());
-        let rejected = |rejection| in_fields(rejection, fields.as_ref());
+        let rejected = |rejection: Rejection| in_fields(rejection, fields.as_ref());
         let stamp = stamp(model(chat.model.as_deref())?)?;
-        let fetched = images::fetch_all(&chat, &service.fetcher).map_err(rejected)?;
+        let fetched = images::fetch_all(&chat, &service.fetcher, pulse)
+            .map_err(|error| in_fields(error, fields.as_ref()))?;
         let signatures = &*service.signatures;
         let manner = service.manner;
         let translated = translate::request(&chat, &stamp.model, signatures, &fetched, manner)
@@ -252,9 +255,9 @@ pub(super) fn parse<'a>(
     Ok((chat, Some(told)))
 }
 
-/// A rejection that speaks of what the client sent.
-pub(super) fn in_fields(rejection: Rejection, fields: Option<&Fields>) -> ApiError {
-    let error = ApiError::from(rejection);
+/// An error that speaks of what the client sent.
+pub(super) fn in_fields(error: impl Into<ApiError>, fields: Option<&Fields>) -> ApiError {
+    let error = error.into();
     match fields {
         Some(fields) => error.in_fields(fields),
         None => error,

@@ -18,7 +18,8 @@ pub(super) fn create(
     request: &mut Request,
     id: &str,
 ) -> Result<Reply, ApiError> {
-    let (asking, plan) = Asking::new(service, request.take_body(), Front::Chat)?;
+    let pulse = request.pulse();
+    let (asking, plan) = Asking::new(service, request.take_body(), Front::Chat, &pulse)?;
     let Plan {
         question,
         streams,
@@ -26,7 +27,7 @@ pub(super) fn create(
         ..
     } = plan;
     if !streams {
-        return whole(service, asking, question);
+        return whole(service, asking, question, &pulse);
     }
     let headers = asking.headers();
     let translator = StreamTranslator::new(asking.reader(), include_usage);
@@ -39,9 +40,14 @@ pub(super) fn create(
     Ok(answer_stream::reply(stream).with_headers(headers))
 }
 
-fn whole(service: &Service, mut asking: Asking, mut question: Question) -> Result<Reply, ApiError> {
+fn whole(
+    service: &Service,
+    mut asking: Asking,
+    mut question: Question,
+    pulse: &Pulse,
+) -> Result<Reply, ApiError> {
     loop {
-        let answer = match service.upstream.generate(&question, &Pulse::none()) {
+        let answer = match service.upstream.generate(&question, pulse) {
             Ok(answer) => answer,
             Err(error) => match asking.reconsider(&error) {
                 Some(other) => {

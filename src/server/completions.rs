@@ -53,7 +53,7 @@ pub(super) fn create(
         let dialect = Dialect::Completions(translator);
         answer_stream::reply(AnswerStream::new(service, id, questions, dialect))
     } else {
-        whole(service, &questions, translator)?
+        whole(service, &questions, translator, &request.pulse())?
     };
     if let Some(fields) = notes.header_value() {
         reply.add_header(asking::IGNORED, fields);
@@ -65,14 +65,12 @@ fn whole(
     service: &Service,
     questions: &VecDeque<Question>,
     mut translator: CompletionTranslator,
+    pulse: &Pulse,
 ) -> Result<Reply, ApiError> {
     let mut choices = Vec::new();
     for question in questions {
         let fails = |error| ApiError::upstream(error, &question.model, &service.sign_in_page);
-        let answer = service
-            .upstream
-            .generate(question, &Pulse::none())
-            .map_err(fails)?;
+        let answer = service.upstream.generate(question, pulse).map_err(fails)?;
         translator.read_whole(answer.read().map_err(fails)?, &mut choices)?;
     }
     Ok(super::json(200, &translator.completion(choices)))

@@ -20,6 +20,8 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// The code of an answer with nothing in it; its message may hold the model's words.
 const EMPTY_ANSWER: &str = "upstream_invalid_response";
 
+const CLIENT_LEFT: u16 = 499;
+
 /// What a client is told. OpenAI's SDKs retry 408, 409, 429 and 5xx by
 /// themselves, so the status says above all whether that could help.
 #[derive(Debug, Clone)]
@@ -160,6 +162,17 @@ impl ApiError {
         )
     }
 
+    /// For the log alone: nobody is there to read it, and the transport sends nothing.
+    /// The status is nginx's.
+    fn left(when: &str) -> Self {
+        let message = format!("the client left {when}");
+        Self::invalid(CLIENT_LEFT, "client_left", message)
+    }
+
+    pub(super) fn is_of_one_who_left(&self) -> bool {
+        self.status == CLIENT_LEFT
+    }
+
     /// `Retry-After` in whole seconds, and exactly.
     fn retry_after(self, wait: Duration) -> Self {
         let wait = wait.clamp(Duration::from_millis(1), MAX_RETRY_AFTER);
@@ -209,6 +222,9 @@ impl ApiError {
             UpstreamError::Account(error) => Self::account(&error, sign_in),
             UpstreamError::Google(error) => Self::refused(&error, model, sign_in),
             UpstreamError::KeyRefused(error) => Self::key_refused(&error),
+            UpstreamError::Http(HttpError::GaveUp(_)) => {
+                Self::left(&format!("before anything of {model} had come"))
+            }
             UpstreamError::Http(error) => Self::from(error),
             UpstreamError::Garbled { .. } => {
                 Self::server(502, "upstream_invalid_response", error.to_string())
@@ -406,8 +422,7 @@ impl From<HttpError> for ApiError {
             HttpError::BrokenOff { .. } => (502, "upstream_stream_error"),
             HttpError::Unreachable { .. } => (502, "upstream_error"),
             HttpError::TooLong { .. } => (502, "upstream_invalid_response"),
-            // Nobody is there to read this.
-            HttpError::GaveUp(_) => (502, "upstream_error"),
+            HttpError::GaveUp(_) => return Self::left("before Google was asked"),
         };
         Self::server(status, code, format!("{error}."))
     }

@@ -11,7 +11,7 @@ use super::asking::{self, Front};
 use super::error::ApiError;
 use super::{body, images};
 use crate::config::{Config, UpstreamKind};
-use crate::http::Fetcher;
+use crate::http::{Fetcher, Pulse};
 use crate::models;
 use crate::translate::{self, Chats, Fetched, Manner, NoSignatures, Notes, Told};
 use crate::upstream::Question;
@@ -79,8 +79,8 @@ fn chat_completion(
     let (chat, told) = asking::parse(body, front(body), &super::seal(config))?;
     let told = told.as_ref();
     let model = asking::model(chat.model.as_deref())?;
-    let fetched = images::fetch_all(&chat, fetcher)
-        .map_err(|rejection| asking::in_fields(rejection, told.map(|told| &told.fields)))?;
+    let fetched = images::fetch_all(&chat, fetcher, &Pulse::none())
+        .map_err(|error| asking::in_fields(error, told.map(|told| &told.fields)))?;
     let mut explanation = explained(&chat, told, &model, &fetched, config)?;
     let text = without_nulls(body);
     let mut unread = unread::<ChatRequest<'_>>(&text);

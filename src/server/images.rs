@@ -3,8 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::http::{FetchError, FetchLimits, Fetcher};
-use crate::translate::{Fetched, Rejection, remote_media};
+use super::error::ApiError;
+use crate::http::{FetchError, FetchLimits, Fetcher, HttpError, Pulse};
+use crate::translate::{Fetched, remote_media};
 use crate::wire::openai::ChatRequest;
 
 /// For one of them.
@@ -20,7 +21,11 @@ const MAX_COUNT: usize = 64;
 /// Fetches all that the request needs, each URL once. One after the other: a
 /// request has one thread and one outgoing connection, on which the limits of
 /// the transport count.
-pub(super) fn fetch_all(chat: &ChatRequest<'_>, fetcher: &Fetcher) -> Result<Fetched, Rejection> {
+pub(super) fn fetch_all(
+    chat: &ChatRequest<'_>,
+    fetcher: &Fetcher,
+    pulse: &Pulse,
+) -> Result<Fetched, ApiError> {
     let begun = Instant::now();
     let mut fetched = Fetched::default();
     let mut bytes_left = MAX_WHOLE_BYTES;
@@ -32,7 +37,7 @@ pub(super) fn fetch_all(chat: &ChatRequest<'_>, fetcher: &Fetcher) -> Result<Fet
         count += 1;
         if count > MAX_COUNT {
             let why = format!("a request may name at most {MAX_COUNT} different URLs");
-            return Err(remote.rejection(why));
+            return Err(remote.rejection(why).into());
         }
         let time_left = WHOLE_PATIENCE.saturating_sub(begun.elapsed());
         let limits = FetchLimits {
@@ -40,8 +45,11 @@ pub(super) fn fetch_all(chat: &ChatRequest<'_>, fetcher: &Fetcher) -> Result<Fet
             bytes: MAX_BYTES.min(bytes_left),
         };
         let bytes = fetcher
-            .get(remote.url, limits)
-            .map_err(|error| remote.rejection(explain(error, limits)))?;
+            .get(remote.url, limits, pulse)
+            .map_err(|error| match error {
+                FetchError::GaveUp(gave_up) => HttpError::from(gave_up).into(),
+                error => ApiError::from(remote.rejection(explain(error, limits))),
+            })?;
         fetched.add(&remote, &bytes)?;
         bytes_left -= bytes.len();
     }

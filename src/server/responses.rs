@@ -37,7 +37,9 @@ pub(super) fn create(
         remembered,
         previous,
     } = service.responses.expand(request.take_body(), owner)?;
-    let (asking, plan) = Asking::new(service, body, Front::Responses { remembered })?;
+    let pulse = request.pulse();
+    let front = Front::Responses { remembered };
+    let (asking, plan) = Asking::new(service, body, front, &pulse)?;
     let Plan {
         question,
         streams,
@@ -60,7 +62,7 @@ pub(super) fn create(
         keeping,
     };
     if !streams {
-        return whole(service, answer, question);
+        return whole(service, answer, question, &pulse);
     }
     let headers = answer.asking.headers();
     let dialect = Dialect::Responses(Box::new(answer));
@@ -100,12 +102,13 @@ fn whole(
     service: &Service,
     mut answer: Answering,
     mut question: Question,
+    pulse: &Pulse,
 ) -> Result<Reply, ApiError> {
     loop {
         let Answering {
             translator, asking, ..
         } = &mut answer;
-        let given = match service.upstream.generate(&question, &Pulse::none()) {
+        let given = match service.upstream.generate(&question, pulse) {
             Ok(given) => given,
             Err(error) => match asking.reconsider(&error) {
                 Some(other) => {

@@ -95,6 +95,7 @@ pub struct Reader {
     usage: UsageMetadata,
     block_reason: Option<String>,
     fingerprint: Option<String>,
+    said_bytes: usize,
 }
 
 #[derive(Default)]
@@ -127,6 +128,7 @@ impl Reader {
             calls: 0,
             usage: UsageMetadata::default(),
             block_reason: None,
+            said_bytes: 0,
             fingerprint: None,
         }
     }
@@ -162,9 +164,19 @@ impl Reader {
         if let Some(reason) = blocked {
             self.block_reason = Some(reason.to_string());
         }
+        let mut bytes = 0;
+        let mut counted = |index, one: Said<'_>| {
+            bytes += match &one {
+                Said::Thought(text) | Said::Text(text) => text.len(),
+                Said::Call(call) => call.arguments.len(),
+                Said::Image(_) | Said::Logprobs(_) => 0,
+            };
+            said(index, one);
+        };
         for candidate in event.candidates.unwrap_or_default() {
-            self.read_candidate(candidate, &mut said);
+            self.read_candidate(candidate, &mut counted);
         }
+        self.said_bytes += bytes;
     }
 
     fn read_candidate(&mut self, candidate: Candidate<'_>, said: &mut impl FnMut(u32, Said<'_>)) {
@@ -298,6 +310,11 @@ impl Reader {
     /// Whether there is nothing for a client in all this; thoughts do not count.
     pub fn is_silent(&self) -> bool {
         self.block_reason.is_none() && self.choices.iter().all(|choice| !choice.has_output())
+    }
+
+    /// How many bytes of thoughts, text and arguments there were so far.
+    pub fn said_bytes(&self) -> usize {
+        self.said_bytes
     }
 
     /// The usage so far.

@@ -9,7 +9,7 @@ use super::{
     GENERATE, LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, STREAM, UpstreamError, checked,
 };
 use crate::config::Config;
-use crate::http::{Http, Pulse, Request, Response};
+use crate::http::{Http, HttpError, Pulse, Request, Response};
 use crate::models;
 use crate::wire::code_assist::{Envelope, QuotaRequest, QuotaResponse};
 
@@ -38,7 +38,7 @@ impl CodeAssist {
     pub fn generate(&self, question: &Question, pulse: &Pulse) -> Result<Answer, UpstreamError> {
         let response = self.ask(GENERATE, question, pulse)?;
         Ok(Answer::new(
-            response.bytes(MAX_ANSWER_BYTES)?,
+            response.bytes_while(MAX_ANSWER_BYTES, pulse)?,
             Wrapping::Enveloped,
         ))
     }
@@ -110,19 +110,21 @@ impl CodeAssist {
         body: impl Fn(&Ready) -> serde_json::Result<Vec<u8>>,
     ) -> Result<Response, UpstreamError> {
         let ready = self.account.ready()?;
+        // That may have taken long; it was done for everyone.
+        call.pulse.beat().map_err(HttpError::from)?;
         let response = self.send(call, &ready, &body)?;
         match response.status() {
             401 => {
                 self.account.discard(&ready.token);
                 let renewed = self.account.ready()?;
-                checked(self.send(call, &renewed, &body)?)
+                checked(self.send(call, &renewed, &body)?, call.pulse)
             }
             // Its licence or its project may have changed: ask again next time.
             403 => {
                 self.account.forget_project(&ready.project);
-                checked(response)
+                checked(response, call.pulse)
             }
-            _ => checked(response),
+            _ => checked(response, call.pulse),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The body of an answer: a stream of Gemini's events, or one whole answer.
 
+use std::time::Duration;
+
 use super::{GoogleError, UpstreamError};
 use crate::http::{self, Pulse};
 use crate::wire::code_assist;
@@ -43,8 +45,13 @@ impl EventStream {
         }
     }
 
-    /// Waits for the next event; `None` at the end. `pulse` is asked meanwhile. The body is read to its very
-    /// end, so that the connection can be used again.
+    /// What is still to come is waited for so long, and no longer.
+    pub fn end_within(&mut self, limit: Duration) {
+        self.body.end_within(limit);
+    }
+
+    /// Waits for the next event; `None` at the end. `pulse` is asked meanwhile. The
+    /// body is read to its very end, so that the connection can be used again.
     pub fn next_event(&mut self, pulse: &Pulse) -> Result<Option<Event<'_>>, UpstreamError> {
         while !self.advance() {
             if self.ended {

@@ -44,7 +44,7 @@ impl GeminiApi {
     pub fn generate(&self, question: &Question, pulse: &Pulse) -> Result<Answer, UpstreamError> {
         let response = self.ask(GENERATE, question, pulse)?;
         Ok(Answer::new(
-            response.bytes(MAX_ANSWER_BYTES)?,
+            response.bytes_while(MAX_ANSWER_BYTES, pulse)?,
             Wrapping::Plain,
         ))
     }
@@ -68,7 +68,7 @@ impl GeminiApi {
                 headers: &headers,
                 body: None,
             };
-            let response = checked(http.send(request)?).map_err(of_key)?;
+            let response = checked(http.send(request)?, &Pulse::none()).map_err(of_key)?;
             let answer = response.bytes(MAX_ANSWER_BYTES)?;
             let list: ListModelsResponse =
                 serde_json::from_slice(&answer).map_err(|error| UpstreamError::garbled(&error))?;
@@ -111,7 +111,7 @@ impl GeminiApi {
             headers: &headers,
             body: Some(&question.json),
         };
-        checked(self.http.send_while(request, pulse)?).map_err(of_key)
+        checked(self.http.send_while(request, pulse)?, pulse).map_err(of_key)
     }
 }
 

@@ -125,12 +125,13 @@ impl UpstreamError {
 }
 
 /// The one gate where Google's refusals become errors.
-fn checked(response: Response) -> Result<Response, UpstreamError> {
+fn checked(response: Response, pulse: &Pulse) -> Result<Response, UpstreamError> {
     let status = response.status();
     if status == 200 {
         return Ok(response);
     }
-    let body = response.excerpt(MAX_ERROR_BYTES);
+    let body = response.excerpt(MAX_ERROR_BYTES, pulse);
+    pulse.beat().map_err(HttpError::from)?;
     Err(UpstreamError::Google(Box::new(GoogleError::parse(
         status, &body,
     ))))

@@ -66,6 +66,14 @@ impl Client {
         connection.write_all(body).unwrap();
     }
 
+    /// Leaves the way a crashed client does.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn reset(self) {
+        let connection = self.connection.into_inner();
+        let socket = socket2::SockRef::from(&connection);
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
     /// Head and body, in whatever framing.
     pub(crate) fn answer(&mut self) -> Answer {
         let mut answer = self.head();
@@ -265,6 +273,12 @@ impl Events {
             .strip_prefix("data: ")
             .unwrap_or_else(|| panic!("{event}"));
         serde_json::from_str(data).unwrap_or_else(|_| panic!("{data}"))
+    }
+
+    /// The connection, to be left.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn into_client(self) -> Client {
+        self.client
     }
 
     /// All events that are still to come.

@@ -15,7 +15,7 @@
 //! - what is tried twice: `second_tries`
 //! - what goes wrong: `error_table` (the contract, row by row), `bad_requests` (by
 //!   the client), `failures` (at Google's, or on the way there), `broken_streams`
-//!   (amid an answer)
+//!   (amid an answer), `time_limits` (of each phase), `leaving` (the client goes)
 //! - the program itself: `cli` (arguments and settings), `demo` (the newcomer's
 //!   first command), `explain` (a request, without Google), `secrets` (what never
 //!   reaches the log), `memory` (which does not grow)
@@ -47,6 +47,9 @@ mod bad_requests;
 mod broken_streams;
 mod error_table;
 mod failures;
+#[cfg(target_os = "linux")]
+mod leaving;
+mod time_limits;
 
 mod cli;
 mod demo;

@@ -1,11 +1,12 @@
 //! What a fetch may cost, whatever a server does.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gemini_proxy::http::{FetchError, FetchLimits};
+use gemini_proxy::config::Outbound;
+use gemini_proxy::http::{FetchError, FetchLimits, Fetcher, GaveUp, Pulse, Reach};
 
 use crate::web::{LIMITS, Site, Trap, ok, redirect};
 
@@ -164,4 +165,16 @@ fn only_a_success_is_one() {
     }
     let garbage = Site::saying("220 mail.example.com ESMTP\r\n");
     assert_eq!(garbage.fetch("/", LIMITS), Err(FetchError::Unreachable));
+}
+
+/// The kernel accepts, nobody answers; and nobody waits for the answer.
+#[test]
+fn whoever_leaves_is_not_waited_for() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let reach = Reach::public_only().and(address);
+    let fetcher = Fetcher::new(&Outbound::default(), reach).unwrap();
+    let left = Pulse::new(|| Err(GaveUp));
+    let outcome = fetcher.get(&format!("http://{address}/"), LIMITS, &left);
+    assert_eq!(outcome, Err(FetchError::GaveUp(GaveUp)));
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use gemini_proxy::config::Outbound;
-use gemini_proxy::http::{FetchError, Fetcher, Lookup, Reach};
+use gemini_proxy::http::{FetchError, Fetcher, Lookup, Pulse, Reach};
 use gemini_proxy::secret::Secret;
 
 use crate::web::{LIMITS, Site, Trap, fetcher, ok, redirect};
@@ -43,9 +43,9 @@ fn no_spelling_of_an_address_inside_is_connected_to() {
     let trap = Trap::set();
     let fetcher = fetcher(Reach::public_only());
     for host in INSIDE {
-        let outcome = fetcher.get(&trap.url(host), LIMITS);
+        let outcome = fetcher.get(&trap.url(host), LIMITS, &Pulse::none());
         assert_eq!(outcome, Err(FetchError::NotPublic), "{host}");
-        let outcome = fetcher.get(&format!("https://{host}/"), LIMITS);
+        let outcome = fetcher.get(&format!("https://{host}/"), LIMITS, &Pulse::none());
         assert_eq!(outcome, Err(FetchError::NotPublic), "https, {host}");
     }
     trap.assert_untouched();
@@ -65,7 +65,7 @@ fn a_url_that_hides_its_host_is_read_as_it_is_connected_to() {
         format!("ht\ntp://127.0.\t0.1:{port}/"),
         format!("  http://127.0.0.1:{port}/"),
     ] {
-        let outcome = fetcher.get(&url, LIMITS);
+        let outcome = fetcher.get(&url, LIMITS, &Pulse::none());
         assert_eq!(outcome, Err(FetchError::NotPublic), "{url:?}");
     }
     for url in [
@@ -78,7 +78,7 @@ fn a_url_that_hides_its_host_is_read_as_it_is_connected_to() {
         "http://".to_owned(),
         "/etc/passwd".to_owned(),
     ] {
-        let outcome = fetcher.get(&url, LIMITS);
+        let outcome = fetcher.get(&url, LIMITS, &Pulse::none());
         assert!(matches!(outcome, Err(FetchError::BadUrl(_))), "{url}");
     }
     trap.assert_untouched();
@@ -89,8 +89,8 @@ fn an_exception_is_for_one_port_of_one_address() {
     let trap = Trap::set();
     let site = Site::saying(ok(b"bytes"));
     let fetcher = fetcher(Reach::public_only().and(site.address));
-    assert!(fetcher.get(&site.url("/"), LIMITS).is_ok());
-    let outcome = fetcher.get(&trap.url("127.0.0.1"), LIMITS);
+    assert!(fetcher.get(&site.url("/"), LIMITS, &Pulse::none()).is_ok());
+    let outcome = fetcher.get(&trap.url("127.0.0.1"), LIMITS, &Pulse::none());
     assert_eq!(outcome, Err(FetchError::NotPublic));
     trap.assert_untouched();
 }
@@ -115,7 +115,10 @@ fn a_name_that_changes_between_check_and_use_is_resolved_only_once() {
     let (lookup, count) = answers(vec![site.address, inside]);
     let reach = Reach::public_only().and(site.address).with_lookup(lookup);
     let url = format!("http://images.test:{}/", site.address.port());
-    assert_eq!(fetcher(reach).get(&url, LIMITS).unwrap(), b"bytes");
+    assert_eq!(
+        fetcher(reach).get(&url, LIMITS, &Pulse::none()).unwrap(),
+        b"bytes"
+    );
     assert_eq!(count.load(Ordering::SeqCst), 1);
     trap.assert_untouched();
 }
@@ -133,10 +136,16 @@ fn a_name_that_changes_before_a_redirect_is_checked_again() {
     let reach = Reach::public_only().and(site.address).with_lookup(lookup);
     let fetcher = fetcher(reach);
     let url = format!("http://images.test:{}/", site.address.port());
-    assert_eq!(fetcher.get(&url, LIMITS), Err(FetchError::NotPublic));
+    assert_eq!(
+        fetcher.get(&url, LIMITS, &Pulse::none()),
+        Err(FetchError::NotPublic)
+    );
     assert_eq!(count.load(Ordering::SeqCst), 2);
     assert_eq!(site.asked().len(), 1);
-    assert_eq!(fetcher.get(&url, LIMITS), Err(FetchError::NotPublic));
+    assert_eq!(
+        fetcher.get(&url, LIMITS, &Pulse::none()),
+        Err(FetchError::NotPublic)
+    );
     assert_eq!(site.asked().len(), 1);
     trap.assert_untouched();
 }
@@ -145,7 +154,7 @@ fn a_name_that_changes_before_a_redirect_is_checked_again() {
 fn an_unknown_name_and_a_refused_one_look_the_same() {
     let unknown: Arc<Lookup> = Arc::new(|_, _| Err(std::io::Error::other("no such host")));
     let reach = Reach::public_only().with_lookup(unknown);
-    let outcome = fetcher(reach).get("http://images.test/", LIMITS);
+    let outcome = fetcher(reach).get("http://images.test/", LIMITS, &Pulse::none());
     assert_eq!(outcome, Err(FetchError::NotPublic));
 }
 
@@ -177,7 +186,7 @@ fn a_proxy_is_asked_for_the_checked_address_and_never_for_a_name() {
     let reach = Reach::public_only().and(target).with_lookup(lookup);
     let fetcher = through(&format!("http://{}", proxy.address), reach);
     let url = format!("http://images.test:{}/cat.png", target.port());
-    assert_eq!(fetcher.get(&url, LIMITS).unwrap(), b"bytes");
+    assert_eq!(fetcher.get(&url, LIMITS, &Pulse::none()).unwrap(), b"bytes");
     assert_eq!(proxy.asked(), [format!("CONNECT {target} HTTP/1.1")]);
     assert_eq!(site.asked(), ["GET /cat.png HTTP/1.1"]);
 }
@@ -191,7 +200,11 @@ fn a_socks_proxy_is_asked_for_the_checked_address_too() {
         let proxy = socks(site.address);
         let fetcher = through(&format!("{scheme}://{proxy}"), reach);
         let url = format!("http://images.test:{}/", site.address.port());
-        assert_eq!(fetcher.get(&url, LIMITS).unwrap(), b"bytes", "{scheme}");
+        assert_eq!(
+            fetcher.get(&url, LIMITS, &Pulse::none()).unwrap(),
+            b"bytes",
+            "{scheme}"
+        );
     }
 }
 
@@ -235,11 +248,11 @@ fn a_proxy_is_not_asked_for_what_is_refused() {
         let address = format!("{scheme}://127.0.0.1:{}", proxy.port);
         let fetcher = through(&address, Reach::public_only());
         for host in INSIDE.into_iter().chain(["10.0.0.1", "169.254.169.254"]) {
-            let outcome = fetcher.get(&format!("http://{host}/"), LIMITS);
+            let outcome = fetcher.get(&format!("http://{host}/"), LIMITS, &Pulse::none());
             assert_eq!(outcome, Err(FetchError::NotPublic), "{scheme}, {host}");
         }
         // Nor is the proxy itself within reach, whose address is known to work.
-        let outcome = fetcher.get(&proxy.url("127.0.0.1"), LIMITS);
+        let outcome = fetcher.get(&proxy.url("127.0.0.1"), LIMITS, &Pulse::none());
         assert_eq!(outcome, Err(FetchError::NotPublic), "{scheme}");
     }
     proxy.assert_untouched();

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use gemini_proxy::config::Outbound;
-use gemini_proxy::http::{FetchError, FetchLimits, Fetcher, Reach};
+use gemini_proxy::http::{FetchError, FetchLimits, Fetcher, Pulse, Reach};
 
 /// Generous: only a failure comes near.
 pub(crate) const LIMITS: FetchLimits = FetchLimits {
@@ -63,7 +63,7 @@ impl Site {
 
     /// As if this site were on the internet.
     pub(crate) fn fetch(&self, path: &str, limits: FetchLimits) -> Result<Vec<u8>, FetchError> {
-        fetcher(Reach::public_only().and(self.address)).get(&self.url(path), limits)
+        fetcher(Reach::public_only().and(self.address)).get(&self.url(path), limits, &Pulse::none())
     }
 }
 

@@ -13,6 +13,7 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Error, Timeout};
 
+use super::super::waiting::SlicedTransport;
 use super::reach::{Reach, Unresolved};
 
 /// As many as ureq takes.
@@ -112,7 +113,7 @@ impl GuardedConnector {
 }
 
 impl Connector for GuardedConnector {
-    type Out = Box<dyn Transport>;
+    type Out = SlicedTransport;
 
     fn connect(
         &self,
@@ -121,11 +122,12 @@ impl Connector for GuardedConnector {
     ) -> Result<Option<Self::Out>, Error> {
         let proxy = self.config.proxy();
         if proxy.is_none_or(|proxy| proxy.is_no_proxy(details.uri)) {
-            return self.plain.connect(details, None);
+            let transport = self.plain.connect(details, None)?;
+            return Ok(transport.map(SlicedTransport));
         }
         let tunnel = self.tunnel(details)?;
         // Within the tunnel the name counts again: for the certificate.
         let transport = self.tls.connect(details, tunnel)?;
-        Ok(transport.map(|transport| Box::new(transport) as Self::Out))
+        Ok(transport.map(|transport| SlicedTransport(Box::new(transport))))
     }
 }

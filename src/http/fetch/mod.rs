@@ -17,7 +17,8 @@ use ureq::Agent;
 use url::Url;
 
 use self::guard::{GuardedConnector, GuardedResolver};
-use super::{BadProxy, RawResponse, USER_AGENT, proxy, tls};
+use super::waiting::{is_given_up, waiting};
+use super::{BadProxy, GaveUp, Pulse, RawResponse, USER_AGENT, proxy, tls};
 use crate::config::Outbound;
 
 /// Redirects that are followed.
@@ -67,6 +68,8 @@ pub enum FetchError {
     TooLarge(usize),
     #[error("its server broke off the answer")]
     BrokenOff,
+    #[error(transparent)]
+    GaveUp(#[from] GaveUp),
 }
 
 impl Fetcher {
@@ -89,8 +92,17 @@ impl Fetcher {
         Ok(Self { agent })
     }
 
-    /// The body that the URL leads to.
-    pub fn get(&self, url: &str, limits: FetchLimits) -> Result<Vec<u8>, FetchError> {
+    /// The body that the URL leads to. `pulse` is asked while nothing comes.
+    pub fn get(
+        &self,
+        url: &str,
+        limits: FetchLimits,
+        pulse: &Pulse,
+    ) -> Result<Vec<u8>, FetchError> {
+        waiting(pulse, limits.time, || self.follow(url, limits))
+    }
+
+    fn follow(&self, url: &str, limits: FetchLimits) -> Result<Vec<u8>, FetchError> {
         let begun = Instant::now();
         let explain = |error| explain(&error, limits);
         let mut url = Url::parse(url).map_err(|_| FetchError::BadUrl("it is not a valid URL"))?;
@@ -149,7 +161,9 @@ fn body(response: RawResponse<ureq::Body>, limits: FetchLimits) -> Result<Vec<u8
     let mut bytes = Vec::new();
     let mut limited = body.reader().take(limits.bytes as u64 + 1);
     limited.read_to_end(&mut bytes).map_err(|error| {
-        if is_timeout(&error) {
+        if is_given_up(&error) {
+            FetchError::GaveUp(GaveUp)
+        } else if is_timeout(&error) {
             FetchError::TimedOut(limits.time)
         } else {
             FetchError::BrokenOff
@@ -165,6 +179,7 @@ fn explain(error: &ureq::Error, limits: FetchLimits) -> FetchError {
     match error {
         ureq::Error::HostNotFound => FetchError::NotPublic,
         ureq::Error::Timeout(_) => FetchError::TimedOut(limits.time),
+        ureq::Error::Io(error) if is_given_up(error) => FetchError::GaveUp(GaveUp),
         ureq::Error::Io(error) if is_timeout(error) => FetchError::TimedOut(limits.time),
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
             FetchError::BadUrl("it is not a valid URL")

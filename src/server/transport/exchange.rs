@@ -5,12 +5,15 @@ use std::io::{Cursor, Write};
 use std::mem;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tiny_http::{Header, Response, StatusCode};
 
+use crate::http::Pulse;
 use crate::server::transport::intake::{self, Fault, MAX_DRAINED_BYTES};
 use crate::server::transport::listener::{Handler, Limits, Refusal};
+use crate::server::transport::presence::{Client, Presence};
 use crate::server::transport::writer::{self, Reply, Silence, Terms};
 
 /// A request with its whole body.
@@ -26,6 +29,7 @@ pub struct Request {
     pub peer: Option<SocketAddr>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
+    pub(super) client: Client,
 }
 
 /// What an exchange left behind.
@@ -68,6 +72,11 @@ impl Request {
         self.body = body;
     }
 
+    /// To be asked while the reply is waited for: whether the client is still there.
+    pub fn pulse(&self) -> Pulse {
+        self.client.pulse()
+    }
+
     /// Moves the body out; afterwards it is empty.
     pub fn take_body(&mut self) -> Vec<u8> {
         mem::take(&mut self.body)
@@ -105,8 +114,10 @@ pub(super) fn serve(
     mut raw: tiny_http::Request,
     handler: &dyn Handler,
     limits: Limits,
+    presence: &Arc<Presence>,
 ) -> Aftermath {
-    let mut request = match intake::receive(&mut raw, limits.max_body_bytes) {
+    let client = Client::new(presence, raw.remote_addr().copied());
+    let mut request = match intake::receive(&mut raw, limits.max_body_bytes, &client) {
         Ok(request) => request,
         Err(fault) => return refuse(raw, handler, fault),
     };
@@ -114,11 +125,16 @@ pub(super) fn serve(
         .unwrap_or_else(|_| handler.refuse(Refusal::Panicked, request.header("origin")));
     // A stream may last, and the body be large.
     drop(request);
+    if client.has_left() {
+        log::debug!("the client left before it was answered");
+        drop(raw.into_writer());
+        return Aftermath::InStep;
+    }
     let terms = Terms {
         silence: limits.silence,
         ..terms(&raw)
     };
-    if let Err(error) = writer::send(raw.into_writer(), reply, terms) {
+    if let Err(error) = writer::send(raw.into_writer(), reply, terms, client) {
         log::debug!("the client left before its reply was complete: {error}");
     }
     Aftermath::InStep
@@ -167,9 +183,7 @@ fn refuse(raw: tiny_http::Request, handler: &dyn Handler, fault: Fault) -> After
         // waits for `100 Continue`; `respond` writes first.
         Some(_) => respond(raw, reply),
         None => {
-            if let Err(error) = writer::send(raw.into_writer(), reply, terms) {
-                log::debug!("the client left before it was refused: {error}");
-            }
+            refuse_at_once(raw.into_writer(), reply, terms);
         }
     }
     if fault.in_step {
@@ -188,6 +202,21 @@ fn unread_length(raw: &tiny_http::Request) -> Option<u64> {
     raw.body_length()
         .filter(|length| *length > READ_WITH_HEAD || (*length > 0 && waits_for_continue))
         .map(|length| length as u64)
+}
+
+fn refuse_at_once(mut writer: Box<dyn Write + Send>, reply: Reply, terms: Terms) {
+    let Reply::Whole {
+        status,
+        headers,
+        body,
+    } = reply
+    else {
+        return; // tiny_http answers a dropped request with 500
+    };
+    let bytes = writer::whole(status, &headers, &body, terms);
+    if let Err(error) = writer.write_all(&bytes).and_then(|()| writer.flush()) {
+        log::debug!("the client left before it was refused: {error}");
+    }
 }
 
 fn respond(raw: tiny_http::Request, reply: Reply) {

@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, Read};
 
 use crate::server::transport::exchange::{Request, split_target};
 use crate::server::transport::listener::Refusal;
+use crate::server::transport::presence::Client;
 
 /// How many bytes of a body that nobody wants are read so that the connection stays in
 /// step, or at least the refusal arrives. tiny_http allocates the unread rest of a
@@ -25,7 +26,11 @@ pub(super) struct Fault {
 
 /// Checks, reads the whole body, and makes it a [`Request`]. Sends `100 Continue` if
 /// the client waits for it.
-pub(super) fn receive(raw: &mut tiny_http::Request, max_body: u64) -> Result<Request, Fault> {
+pub(super) fn receive(
+    raw: &mut tiny_http::Request,
+    max_body: u64,
+    client: &Client,
+) -> Result<Request, Fault> {
     if let Some(reason) = malformation(raw) {
         return Err(out_of_step(Refusal::MalformedFraming(reason)));
     }
@@ -58,6 +63,7 @@ pub(super) fn receive(raw: &mut tiny_http::Request, max_body: u64) -> Result<Req
             .map(|header| (header.field.to_string(), header.value.to_string()))
             .collect(),
         body,
+        client: client.clone(),
     })
 }
 

@@ -9,6 +9,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::server::transport::exchange::Request;
 use crate::server::transport::headroom;
+use crate::server::transport::presence::Presence;
 use crate::server::transport::sentinel::Sentinel;
 use crate::server::transport::workers::Pool;
 use crate::server::transport::writer::{Reply, Silence};
@@ -126,7 +127,8 @@ impl Listener {
                 .clamp(1, headroom::requests_within(descriptors)),
             ..limits
         };
-        let pool = match Pool::start(Arc::new(handler), limits) {
+        let presence = Presence::at(self.address);
+        let pool = match Pool::start(Arc::new(handler), limits, presence) {
             Ok(pool) => pool,
             Err(error) => return error,
         };

@@ -3,7 +3,8 @@
 //! The transport is tiny_http, and only this folder knows it. A request takes this way:
 //! [`listener`] binds and starts; `sentinel` keeps tiny_http accepting and takes its
 //! requests; `workers` finds a thread; `intake` checks and reads; `exchange` asks the
-//! [`listener::Handler`]; [`writer`] sends its [`writer::Reply`].
+//! [`listener::Handler`]; [`writer`] sends its [`writer::Reply`]. Meanwhile `presence`
+//! knows whether the client is still there.
 pub mod exchange;
 pub mod listener;
 pub mod panics;
@@ -11,5 +12,6 @@ pub mod writer;
 
 mod headroom;
 mod intake;
+mod presence;
 mod sentinel;
 mod workers;

@@ -19,6 +19,7 @@ use tiny_http::Request;
 
 use crate::server::transport::exchange::{self, Aftermath};
 use crate::server::transport::listener::{Handler, Limits, Refusal};
+use crate::server::transport::presence::Presence;
 
 /// How long a thread waits for work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
@@ -43,6 +44,7 @@ const SHUNNED_FOR: Duration = Duration::from_secs(120);
 pub(super) struct Pool {
     handler: Arc<dyn Handler>,
     limits: Limits,
+    presence: Arc<Presence>,
     state: Mutex<State>,
     /// Wakes a worker, or a thread of the reserve.
     wake: [Condvar; 2],
@@ -86,7 +88,11 @@ struct Roster {
 
 impl Pool {
     /// Fails if not even the first thread can be started.
-    pub(super) fn start(handler: Arc<dyn Handler>, limits: Limits) -> io::Result<Arc<Self>> {
+    pub(super) fn start(
+        handler: Arc<dyn Handler>,
+        limits: Limits,
+        presence: Arc<Presence>,
+    ) -> io::Result<Arc<Self>> {
         let roster = |max_threads, threads| Roster {
             queue: VecDeque::new(),
             threads,
@@ -96,6 +102,7 @@ impl Pool {
         let pool = Arc::new(Self {
             handler,
             limits,
+            presence,
             state: Mutex::new(State {
                 crews: [roster(limits.max_in_flight, 0), roster(RESERVE_THREADS, 1)],
                 busy: HashMap::new(),
@@ -242,7 +249,7 @@ impl Pool {
     fn run(&self, job: Job) -> Aftermath {
         let handler = &*self.handler;
         match job.task {
-            Task::Serve => exchange::serve(job.raw, handler, self.limits),
+            Task::Serve => exchange::serve(job.raw, handler, self.limits, &self.presence),
             Task::Refuse => exchange::refuse_unread(job.raw, handler, Refusal::Overloaded),
             Task::Discard => {
                 exchange::discard(job.raw);

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::http::{GaveUp, Pulse};
+use crate::server::transport::presence::Client;
 
 /// An HTTP/1.0 client that keeps its connection gets a stream in one piece, and not
 /// more than this many bytes of it.
@@ -148,6 +149,7 @@ pub(super) fn send(
     mut writer: Box<dyn Write + Send>,
     reply: Reply,
     terms: Terms,
+    client: Client,
 ) -> io::Result<()> {
     match reply {
         Reply::Whole {
@@ -162,7 +164,11 @@ pub(super) fn send(
             mut headers,
             mut source,
         } if terms.http_1_0 && terms.keep_alive => {
-            let bytes = match gather(&mut *source) {
+            let gathered = gather(&mut *source, &client.pulse());
+            if client.has_left() {
+                return Err(gone());
+            }
+            let bytes = match gathered {
                 Ok(body) => {
                     replace(&mut headers, source.late_headers());
                     whole(200, &headers, &body, terms)
@@ -181,7 +187,7 @@ pub(super) fn send(
             writer.write_all(&bytes)?;
             writer.flush()
         }
-        Reply::Stream { headers, source } => stream(writer, headers, source, terms),
+        Reply::Stream { headers, source } => stream(writer, headers, source, terms, client),
     }
 }
 
@@ -217,16 +223,22 @@ fn stream(
     headers: Vec<(&'static str, String)>,
     mut source: Box<dyn Source>,
     terms: Terms,
+    client: Client,
 ) -> io::Result<()> {
     let line = Rc::new(RefCell::new(Line::new(
         writer,
         headers,
         source.heartbeat(),
         terms,
+        client.clone(),
     )));
     let beating = line.clone();
     let pulse = Pulse::new(move || beating.borrow_mut().beat().map_err(|_| GaveUp));
-    if let Err(refused) = begin(&mut *source, &pulse) {
+    let begun = begin(&mut *source, &pulse);
+    if client.has_left() {
+        return Err(gone());
+    }
+    if let Err(refused) = begun {
         return line.borrow_mut().refuse(refused, terms);
     }
     if let Some(head) = &mut line.borrow_mut().head {
@@ -239,6 +251,9 @@ fn stream(
     loop {
         events.clear();
         let more = fill(&mut *source, &mut events, &pulse);
+        if client.has_left() {
+            return Err(gone());
+        }
         line.borrow_mut().send(&events, more)?;
         if more == More::No {
             return Ok(());
@@ -246,9 +261,15 @@ fn stream(
     }
 }
 
+/// What the pulse has found out.
+fn gone() -> io::Error {
+    io::Error::other(GaveUp)
+}
+
 /// A client's connection while a stream goes over it.
 struct Line {
     writer: Box<dyn Write + Send>,
+    client: Client,
     /// Its headers, until they are sent.
     head: Option<Vec<(&'static str, String)>>,
     heartbeat: Heartbeat,
@@ -266,9 +287,11 @@ impl Line {
         headers: Vec<(&'static str, String)>,
         heartbeat: Heartbeat,
         terms: Terms,
+        client: Client,
     ) -> Self {
         Self {
             writer,
+            client,
             head: Some(headers),
             heartbeat,
             last: Instant::now(),
@@ -314,8 +337,9 @@ impl Line {
         self.out.extend_from_slice(b"\r\n");
     }
 
-    /// Breaks a silence that has lasted too long.
+    /// Breaks a silence that has lasted too long. Fails when the client has left.
     fn beat(&mut self) -> io::Result<()> {
+        self.client.beat().map_err(io::Error::other)?;
         let allowed = match self.head {
             Some(_) => self.silence.before_head,
             None => self.silence.between,
@@ -349,14 +373,13 @@ impl Line {
 
 /// tiny_http closes no connection that an HTTP/1.0 client asked to keep, so such a
 /// client would wait for ever for the end of an unframed stream.
-fn gather(source: &mut dyn Source) -> Result<Vec<u8>, Refused> {
-    let pulse = Pulse::none();
-    begin(source, &pulse)?;
+fn gather(source: &mut dyn Source, pulse: &Pulse) -> Result<Vec<u8>, Refused> {
+    begin(source, pulse)?;
     let mut body = Vec::new();
     let mut events = Vec::new();
     while body.len() < MAX_GATHERED_BYTES {
         events.clear();
-        let more = fill(source, &mut events, &pulse);
+        let more = fill(source, &mut events, pulse);
         body.extend_from_slice(&events);
         if more == More::No {
             break;

@@ -76,6 +76,11 @@ impl StreamTranslator {
         self.chunks.begun == 0 && self.reader.is_silent()
     }
 
+    /// How many bytes of thoughts, text and arguments there were so far.
+    pub fn said_bytes(&self) -> usize {
+        self.reader.said_bytes()
+    }
+
     /// The usage so far.
     pub fn usage(&self) -> Usage {
         self.reader.usage()

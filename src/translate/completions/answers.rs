@@ -96,6 +96,12 @@ impl CompletionTranslator {
         }
     }
 
+    /// How many bytes the answer at hand has so far.
+    pub fn said_bytes(&self) -> usize {
+        let answer = self.answers.front();
+        answer.map_or(0, |answer| answer.reader.said_bytes())
+    }
+
     /// The usage so far.
     pub fn usage(&self) -> Usage {
         let mut usage = self.usage;

@@ -131,6 +131,11 @@ impl ResponseTranslator {
         self.reader = reader;
     }
 
+    /// How many bytes the answer has so far.
+    pub fn said_bytes(&self) -> usize {
+        self.reader.said_bytes()
+    }
+
     /// The usage so far.
     pub fn usage(&self) -> Usage {
         self.reader.usage()

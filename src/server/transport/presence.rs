@@ -1,0 +1,309 @@
+//! Whether a client is still there while nothing is sent to it.
+//!
+//! tiny_http keeps the socket to itself, so nobody can look for its end. The kernel's
+//! table of connections can be looked at (Linux, `Documentation/networking/proc_net_tcp`):
+//! our side of a connection is ESTABLISHED while the client is there, CLOSE_WAIT once it
+//! has closed, and gone from the table once it has reset.
+//!
+//! One look serves everyone who waits. Where there is no such table, or none that can be
+//! believed, everyone is taken to be there; then only a failing write tells.
+//!
+//! A client who closes its sending half alone cannot be told from one who closed, and
+//! counts as gone; so it does with Go's `net/http`.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::http::{GaveUp, Pulse};
+
+/// How long a look is good for. A little less than a second, so that one who asks every
+/// second is never told the same twice.
+const FRESH: Duration = Duration::from_millis(900);
+
+/// States of a connection (`include/net/tcp_states.h`).
+const ESTABLISHED: &[u8] = b"01";
+const LISTEN: &[u8] = b"0A";
+
+/// Who is connected to our port.
+#[derive(Debug)]
+pub(super) struct Presence {
+    table: PathBuf,
+    port: u16,
+    looks: Mutex<Looks>,
+}
+
+#[derive(Debug, Default)]
+struct Looks {
+    last: Option<Look>,
+    /// The table is not read in one go, and a line may be missed while others go.
+    /// Only who is missing twice has left.
+    before: Option<Look>,
+}
+
+/// The table, at a moment.
+#[derive(Debug)]
+struct Look {
+    begun: Instant,
+    /// Whether they are open from both sides; `None` if the table cannot be believed.
+    clients: Option<HashMap<SocketAddr, bool>>,
+}
+
+/// One connection of a client's, as far as a request on it knows.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    presence: Arc<Presence>,
+    peer: Option<SocketAddr>,
+    /// The connection was there; whoever looked before may not have seen it.
+    since: Instant,
+    /// Once found to have left; nothing is sent any more.
+    has_left: Arc<AtomicBool>,
+}
+
+impl Presence {
+    /// For a listener at this address.
+    pub(super) fn at(address: SocketAddr) -> Arc<Self> {
+        // Connections to an IPv6 listener stand in its table, those from IPv4, too.
+        let table = match address {
+            SocketAddr::V4(_) => "/proc/self/net/tcp",
+            SocketAddr::V6(_) => "/proc/self/net/tcp6",
+        };
+        Arc::new(Self {
+            table: table.into(),
+            port: address.port(),
+            looks: Mutex::default(),
+        })
+    }
+
+    fn has_left(&self, peer: SocketAddr, since: Instant) -> bool {
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = |look: &Look| look.begun.elapsed() < FRESH;
+        if !looks.last.as_ref().is_some_and(is_fresh) {
+            looks.before = looks.last.take();
+            looks.last = Some(self.look());
+        }
+        let peer = canonical(peer);
+        let seen = |look: &Option<Look>| {
+            let look = look.as_ref().filter(|look| look.begun >= since)?;
+            let clients = look.clients.as_ref()?;
+            Some(clients.get(&peer).copied())
+        };
+        match seen(&looks.last) {
+            Some(Some(is_open)) => !is_open,
+            Some(None) => seen(&looks.before) == Some(None),
+            None => false,
+        }
+    }
+
+    fn look(&self) -> Look {
+        let begun = Instant::now();
+        let clients = File::open(&self.table).and_then(|table| clients_of(table, self.port));
+        if let Err(error) = &clients {
+            log::debug!(
+                "{} does not tell who is there: {error}",
+                self.table.display()
+            );
+        }
+        Look {
+            begun,
+            clients: clients.ok(),
+        }
+    }
+}
+
+impl Client {
+    /// Of a connection that is there now.
+    pub(super) fn new(presence: &Arc<Presence>, peer: Option<SocketAddr>) -> Self {
+        Self {
+            presence: presence.clone(),
+            peer,
+            since: Instant::now(),
+            has_left: Arc::default(),
+        }
+    }
+
+    /// Looks at the system's table, once a second at most.
+    pub(super) fn beat(&self) -> Result<(), GaveUp> {
+        let peer = self.peer;
+        if peer.is_some_and(|peer| self.presence.has_left(peer, self.since)) {
+            self.has_left.store(true, Ordering::Relaxed);
+        }
+        if self.has_left() { Err(GaveUp) } else { Ok(()) }
+    }
+
+    /// Whether a beat has found it so.
+    pub(super) fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::Relaxed)
+    }
+
+    /// Beats until the client leaves.
+    pub(super) fn pulse(&self) -> Pulse {
+        let client = self.clone();
+        Pulse::new(move || client.beat())
+    }
+}
+
+/// Who is connected to `port`. A table in which our own listener is missing is not
+/// that of the kernel that we run on, or in another form.
+fn clients_of(table: impl io::Read, port: u16) -> io::Result<HashMap<SocketAddr, bool>> {
+    let suffix = format!(":{port:04X}");
+    let mut clients = HashMap::new();
+    let mut is_ours = false;
+    let mut table = BufReader::new(table);
+    let mut line = Vec::new();
+    while table.read_until(b'\n', &mut line)? > 0 {
+        if let Some((peer, state)) = entry(&line, suffix.as_bytes()) {
+            if state == LISTEN {
+                is_ours = true;
+            } else if let Some(peer) = address(peer) {
+                // Another process may serve this port at another address of ours.
+                *clients.entry(peer).or_default() |= state == ESTABLISHED;
+            }
+        }
+        line.clear();
+    }
+    if is_ours {
+        Ok(clients)
+    } else {
+        Err(io::Error::other("our own listener is not in it"))
+    }
+}
+
+/// Peer and state of a line of the table, if it is of our port:
+/// `0: 0100007F:0BB8 0200007F:C350 01 …`
+fn entry<'a>(line: &'a [u8], port: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let mut fields = fields.by_ref().filter(|field| !field.is_empty());
+    let local = fields.nth(1)?;
+    if !local.ends_with(port) {
+        return None;
+    }
+    Some((fields.next()?, fields.next()?))
+}
+
+/// An address as the kernel writes it: words of 32 bits in network order, each printed
+/// as a number of this machine's, and the port.
+fn address(text: &[u8]) -> Option<SocketAddr> {
+    let (ip, port) = str::from_utf8(text).ok()?.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let word = |at: usize| {
+        let digits = ip.get(at..at + 8)?;
+        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
+    };
+    let ip = match ip.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
+        32 => {
+            let words = [word(0)?, word(8)?, word(16)?, word(24)?];
+            let bytes: [u8; 16] = words.concat().try_into().ok()?;
+            IpAddr::V6(Ipv6Addr::from(bytes))
+        }
+        _ => return None,
+    };
+    Some(canonical(SocketAddr::new(ip, port)))
+}
+
+/// IPv4 as such, though it came to an IPv6 socket; and without a scope.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Cut from a real table; its last column is as long as that of the kernel.
+    #[cfg(target_endian = "little")]
+    const TABLE: &str = "  \
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:0BB8 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1
+   1: 0100007F:0BB8 0200007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 2 1
+   2: 0100007F:0BB8 0200007F:C351 08 00000000:00000000 00:00000000 00000000     0        0 3 1
+   3: 0200007F:C350 0100007F:0BB8 01 00000000:00000000 00:00000000 00000000     0        0 4 1
+  10: 0100007F:0BB9 0200007F:C352 01 00000000:00000000 00:00000000 00000000     0        0 5 1
+  11: 0200007F:0BB8 0200007F:C353 01 00000000:00000000 00:00000000 00000000     0        0 6 1
+  12: 0100007F:0BB8 0200007F:C353 08 00000000:00000000 00:00000000 00000000     0        0 7 1
+";
+
+    fn peer(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn the_table_tells_who_is_there_and_who_has_closed() {
+        let expected = [
+            (peer("127.0.0.2:50000"), true),
+            (peer("127.0.0.2:50001"), false),
+            (peer("127.0.0.2:50003"), true),
+        ];
+        let clients = clients_of(TABLE.as_bytes(), 3000).unwrap();
+        assert_eq!(clients, expected.into());
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn a_table_without_our_listener_is_not_believed() {
+        for table in ["", "garbage\n\n  : :\n", &TABLE.replace(" 0A ", " 01 ")] {
+            assert!(clients_of(table.as_bytes(), 3000).is_err(), "{table}");
+        }
+        assert!(clients_of(TABLE.as_bytes(), 3001).is_err());
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn addresses_of_both_families_are_read_and_mapped_ones_are_the_same() {
+        let read = |text: &str| address(text.as_bytes());
+        for (text, expected) in [
+            ("0100007F:C350", "127.0.0.1:50000"),
+            ("0000000000000000FFFF00000100007F:C350", "127.0.0.1:50000"),
+            ("00000000000000000000000001000000:0001", "[::1]:1"),
+            (
+                "B80D0120000000000000000001000000:FFFF",
+                "[2001:db8::1]:65535",
+            ),
+        ] {
+            assert_eq!(read(text), Some(peer(expected)), "{text}");
+        }
+        assert_eq!(canonical(peer("[::ffff:127.0.0.1]:1")), peer("127.0.0.1:1"));
+        for text in ["", ":", "0100007F", "0100007F:X", "Ü100007F:C350", "01:1"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_who_is_missing_twice_has_left() {
+        let before = Instant::now();
+        let look = |clients: Option<&[(SocketAddr, bool)]>| {
+            let clients = clients.map(|clients| clients.iter().copied().collect());
+            let begun = Instant::now();
+            Some(Look { begun, clients })
+        };
+        let (here, closed, missing) = (peer("[::1]:1"), peer("[::1]:2"), peer("[::1]:3"));
+        let seen = [(here, true), (closed, false)];
+        let with = |last, before| Presence {
+            table: PathBuf::new(),
+            port: 0,
+            looks: Mutex::new(Looks { last, before }),
+        };
+        let once = with(look(Some(&seen)), look(Some(&[(missing, true)])));
+        let twice = with(look(Some(&seen)), look(Some(&seen)));
+        let unsure = with(look(Some(&seen)), look(None));
+        let blind = with(look(None), look(Some(&seen)));
+        let left = |presence: &Presence, since| {
+            [here, closed, missing].map(|peer| presence.has_left(peer, since))
+        };
+        assert_eq!(left(&once, before), [false, true, false]);
+        assert_eq!(left(&twice, before), [false, true, true]);
+        assert_eq!(left(&unsure, before), [false, true, false]);
+        assert_eq!(left(&blind, before), [false; 3]);
+        // Whoever came after the look is not in it.
+        assert_eq!(left(&twice, Instant::now()), [false; 3]);
+    }
+}

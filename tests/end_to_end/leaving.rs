@@ -1,0 +1,139 @@
+//! Clients who leave while Google is silent: their request to Google is dropped. All of
+//! it is over before a heartbeat could tell, which takes as long as our patience.
+
+use gemini_proxy::simulator::{Recorded, Simulator};
+use serde_json::{Value, json};
+
+use crate::client::{Client, Events};
+use crate::proxy::{MODEL, Proxy, by_both_roads, question};
+use crate::streaming::event;
+
+/// FIN, and RST.
+const WAYS: [fn(Client); 2] = [drop, Client::reset];
+
+fn ask(proxy: &Proxy, path: &str, request: &Value) -> Client {
+    let mut client = Client::connect(&proxy.host);
+    client.send("POST", path, &[], request.to_string().as_bytes());
+    client
+}
+
+fn chat(proxy: &Proxy, streams: bool) -> Client {
+    let mut request = question("Hi");
+    request["stream"] = json!(streams);
+    ask(proxy, "/v1/chat/completions", &request)
+}
+
+/// Google has got the question, and says nothing.
+fn wait_until_asked(simulator: &Simulator) {
+    let is_question = |one: &Recorded| one.path.contains("enerateContent");
+    let requests = simulator.wait_until(|requests| requests.iter().any(is_question));
+    assert!(requests.iter().any(is_question), "Google was not asked");
+}
+
+/// Both see it: the proxy says so, and Google has lost its client while it still waits.
+#[track_caller]
+fn is_dropped(simulator: &Simulator, proxy: &Proxy, said: &str) {
+    proxy.log().wait_for(said);
+    let has_left = |request: &Recorded| request.client_left;
+    let requests = simulator.wait_until(|requests| requests.iter().any(has_left));
+    assert!(requests.iter().any(has_left), "Google still waits");
+    let log = proxy.log().text();
+    for word in ["broke off", "ERROR", "upstream_"] {
+        assert!(!log.contains(word), "{log}");
+    }
+}
+
+fn each_way(test: impl Fn(&Simulator, &Proxy, fn(Client))) {
+    for leave in WAYS {
+        by_both_roads(|_, simulator, proxy| test(simulator, proxy, leave));
+    }
+}
+
+#[test]
+fn lesson_14_a_whole_answer_is_dropped_when_its_client_leaves() {
+    each_way(|simulator, proxy, leave| {
+        simulator.script(json!([{"hold": "never"}])).unwrap();
+        let client = chat(proxy, false);
+        wait_until_asked(simulator);
+        leave(client);
+        let said = format!("client_left: the client left before anything of {MODEL} had come");
+        is_dropped(simulator, proxy, &said);
+    });
+}
+
+#[test]
+fn lesson_14_a_stream_is_dropped_when_its_client_leaves_before_the_first_byte() {
+    each_way(|simulator, proxy, leave| {
+        simulator.script(json!([{"hold": "never"}])).unwrap();
+        let client = chat(proxy, true);
+        wait_until_asked(simulator);
+        leave(client);
+        let said = format!("{MODEL} had said about 0 tokens (estimated)");
+        is_dropped(simulator, proxy, &said);
+    });
+}
+
+#[test]
+fn lesson_14_a_stream_is_dropped_when_its_client_leaves_amid_a_silence() {
+    each_way(|simulator, proxy, leave| {
+        let responses = json!([event("Half an"), {"gate": "never"}]);
+        simulator.script(json!([{"responses": responses}])).unwrap();
+        let mut events = Events::of(chat(proxy, true));
+        events.next_json();
+        events.next_json();
+        leave(events.into_client());
+        let said = format!("{MODEL} had said about 2 tokens (estimated)");
+        is_dropped(simulator, proxy, &said);
+    });
+}
+
+#[test]
+fn what_google_has_counted_is_told_of_a_stream_that_was_left() {
+    by_both_roads(|_, simulator, proxy| {
+        let mut counted = event("Half");
+        counted["usageMetadata"] = json!({"promptTokenCount": 3, "candidatesTokenCount": 17,
+            "totalTokenCount": 20});
+        let responses = json!([counted, {"gate": "never"}]);
+        simulator.script(json!([{"responses": responses}])).unwrap();
+        let mut events = Events::of(chat(proxy, true));
+        events.next_json();
+        events.next_json();
+        drop(events);
+        is_dropped(simulator, proxy, &format!("{MODEL} had said 17 tokens"));
+    });
+}
+
+#[test]
+fn a_completion_is_dropped_when_its_client_leaves() {
+    by_both_roads(|_, simulator, proxy| {
+        for streams in [false, true] {
+            simulator.reset();
+            simulator.script(json!([{"hold": "never"}])).unwrap();
+            let request = json!({"model": MODEL, "prompt": "Hi", "stream": streams});
+            let client = ask(proxy, "/v1/completions", &request);
+            wait_until_asked(simulator);
+            drop(client);
+            let said = match streams {
+                false => "client_left: the client left before anything",
+                true => "had said about 0 tokens",
+            };
+            is_dropped(simulator, proxy, said);
+        }
+    });
+}
+
+#[test]
+fn a_client_who_stays_is_waited_for_while_others_leave() {
+    by_both_roads(|_, simulator, proxy| {
+        simulator
+            .script(json!([{"hold": "later", "text": "At last", "times": 2}]))
+            .unwrap();
+        let mut stays = chat(proxy, false);
+        wait_until_asked(simulator);
+        drop(chat(proxy, false));
+        is_dropped(simulator, proxy, "client_left");
+        simulator.release("later");
+        let answer = stays.answer().success();
+        assert_eq!(answer["choices"][0]["message"]["content"], "At last");
+    });
+}
