@@ -1,0 +1,121 @@
+//! The processes that are measured, and what the kernel says of them.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server that ends with this value.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+/// What a process has used.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Used {
+    pub(crate) cpu: Duration,
+    /// KiB, now and at most.
+    pub(crate) resident: u64,
+    pub(crate) peak: u64,
+    pub(crate) threads: u64,
+}
+
+impl Process {
+    /// This very program in another role; it prints its address.
+    pub(crate) fn role(arguments: &[&str], core: Option<usize>) -> io::Result<Self> {
+        let this = std::env::current_exe()?;
+        let mut child = pinned(&this, core)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        if let Some(out) = child.stdout.take() {
+            BufReader::new(out).read_line(&mut line)?;
+        }
+        let address = line.trim().parse().map_err(io::Error::other)?;
+        Ok(Self { child, address })
+    }
+
+    pub(crate) fn proxy(upstream: SocketAddr, core: Option<usize>) -> io::Result<Self> {
+        let address = free_address()?;
+        let child = pinned(Path::new(env!("CARGO_BIN_EXE_gemini-proxy")), core)
+            .env_clear()
+            .current_dir(std::env::temp_dir())
+            .env("PROXY_PORT", address.port().to_string())
+            .env("GEMINI_API_KEY", "benchmark")
+            .env("GEMINI_API_ENDPOINT", format!("http://{upstream}"))
+            .env("RUST_LOG", "off")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let process = Self { child, address };
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if begun.elapsed() > Duration::from_secs(10) {
+                return Err(io::Error::other("the proxy does not listen"));
+            }
+            std::thread::yield_now();
+        }
+        Ok(process)
+    }
+
+    pub(crate) fn used(&self) -> io::Result<Used> {
+        let folder = format!("/proc/{}", self.child.id());
+        let stat = fs::read_to_string(format!("{folder}/stat"))?;
+        // The name in parentheses may hold anything; utime and stime are the 14th and 15th.
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks = |nth: usize| {
+            fields
+                .get(nth)
+                .and_then(|field| field.parse::<u64>().ok())
+                .unwrap_or(0)
+        };
+        let status = fs::read_to_string(format!("{folder}/status"))?;
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+                .unwrap_or(0)
+        };
+        Ok(Used {
+            cpu: Duration::from_millis(10 * (ticks(11) + ticks(12))),
+            resident: kib("VmRSS:"),
+            peak: kib("VmHWM:"),
+            threads: kib("Threads:"),
+        })
+    }
+
+    /// Forgets the peak so far.
+    pub(crate) fn forget_peak(&self) -> io::Result<()> {
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+fn pinned(program: &Path, core: Option<usize>) -> Command {
+    match core {
+        None => Command::new(program),
+        Some(core) => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", &core.to_string()]).arg(program);
+            command
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A Gemini that is nothing but fast: its answers are made before they are asked for.
+//! What it answers is in the name of the model: `gemini-bench-EVENTS-PAUSE`, the pause
+//! between two events in microseconds.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::wire::Line;
+
+/// Of one write while nothing is paced.
+const BATCH: usize = 16 * 1024;
+
+/// Serves until the process ends; prints its address first.
+pub(crate) fn serve() -> io::Result<()> {
+    let listener = crate::listen()?;
+    let connections = Arc::new(AtomicUsize::new(0));
+    for socket in listener.incoming() {
+        let connections = connections.clone();
+        connections.fetch_add(1, Ordering::Relaxed);
+        crate::small_thread(move || {
+            if let Ok(line) = socket.and_then(Line::new) {
+                // Whoever leaves in the midst of it has what it wanted.
+                drop(answer_all(line, &connections));
+            }
+        })?;
+    }
+    Ok(())
+}
+
+fn answer_all(mut line: Line, connections: &AtomicUsize) -> io::Result<()> {
+    while let Some(head) = line.head()? {
+        line.body(head.body, |_| ())?;
+        let target = String::from_utf8_lossy(&head.bytes);
+        let target = target.split(' ').nth(1).unwrap_or_default();
+        if target == "/connections" {
+            let count = connections.load(Ordering::Relaxed).to_string();
+            line.send(whole(&count).as_bytes())?;
+        } else if target.contains("streamGenerateContent") {
+            let (events, pause) = numbers(target);
+            stream(&mut line, events, pause)?;
+        } else {
+            line.send(whole(ANSWER).as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+const ANSWER: &str = r#"{"candidates":[{"content":{"parts":[{"text":"The quick brown fox jumps over the lazy dog."}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":10,"totalTokenCount":19},"modelVersion":"gemini-bench","responseId":"r"}"#;
+
+fn whole(body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+fn numbers(target: &str) -> (usize, Duration) {
+    let model = target.split("gemini-bench-").nth(1).unwrap_or_default();
+    let mut numbers = model
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse().unwrap_or(0));
+    let events = numbers.next().unwrap_or(1);
+    (
+        events as usize,
+        Duration::from_micros(numbers.next().unwrap_or(0)),
+    )
+}
+
+fn stream(line: &mut Line, events: usize, pause: Duration) -> io::Result<()> {
+    line.send(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+    )?;
+    let mut out = Vec::with_capacity(2 * BATCH);
+    let begun = Instant::now();
+    for nth in 0..events {
+        let is_last = nth + 1 == events;
+        if !pause.is_zero() {
+            // From the beginning, so that no lateness of ours adds up.
+            let due = pause * u32::try_from(nth).unwrap_or(u32::MAX);
+            thread::sleep(due.saturating_sub(begun.elapsed()));
+        }
+        put_event(&mut out, nth, is_last);
+        if is_last {
+            out.extend_from_slice(b"0\r\n\r\n");
+        }
+        if !pause.is_zero() || is_last || out.len() > BATCH {
+            line.send(&out)?;
+            out.clear();
+        }
+    }
+    Ok(())
+}
+
+/// Its text says when it was sent, and as which: `t=…;i=…;`.
+fn put_event(out: &mut Vec<u8>, nth: usize, is_last: bool) {
+    let sent = now();
+    let finish = if is_last {
+        r#","finishReason":"STOP""#
+    } else {
+        ""
+    };
+    let event = format!(
+        "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"t={sent};i={nth}; and some words.\"}}],\"role\":\"model\"}}{finish},\"index\":0}}],\"usageMetadata\":{{\"promptTokenCount\":9,\"candidatesTokenCount\":{nth},\"totalTokenCount\":{}}},\"modelVersion\":\"gemini-bench\",\"responseId\":\"r\"}}\r\n\r\n",
+        nth + 9
+    );
+    out.extend_from_slice(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes());
+}
+
+/// Nanoseconds since 1970: one clock for all processes of a run.
+pub(crate) fn now() -> u128 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_nanos()
+}
