@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Number, Value, json};
 
+use super::path::Path;
 use crate::translate::Notes;
 
 /// Rules that the description tells, each in a few words.
@@ -89,6 +90,22 @@ pub(super) fn siblings(schema: &Map<String, Value>) -> Vec<String> {
     siblings.map(|(keyword, _)| keyword.clone()).collect()
 }
 
+/// Whether [`allow_null`], [`next_branch`], a reference or [`rewrite`] would change
+/// anything in a schema itself.
+pub(super) fn need_rewriting(schema: &Map<String, Value>) -> bool {
+    schema
+        .iter()
+        .any(|(keyword, value)| match keyword.as_str() {
+            "$ref" | "nullable" | "allOf" | "const" | "additionalItems" | "patternProperties"
+            | "exclusiveMinimum" | "exclusiveMaximum" => true,
+            "items" => !value.is_object(),
+            "anyOf" | "oneOf" => value
+                .as_array()
+                .is_none_or(|either| either.len() < 2 || either.contains(&Value::Bool(false))),
+            _ => false,
+        })
+}
+
 /// `nullable`, OpenAPI's word, in JSON Schema's.
 pub(super) fn allow_null(schema: &mut Map<String, Value>) {
     if schema.shift_remove("nullable") != Some(json!(true)) {
@@ -149,7 +166,7 @@ pub(super) fn next_branch(schema: &mut Map<String, Value>) -> Option<Value> {
 
 /// Adds what another schema demands as well.
 pub(super) struct Merger<'n> {
-    pub(super) path: &'n str,
+    pub(super) path: Path<'n>,
     pub(super) notes: &'n mut Notes,
 }
 
@@ -200,7 +217,8 @@ impl Merger<'_> {
 
     fn note(&mut self, what: &str) {
         let reason = "only the first of two is kept: Gemini has no allOf";
-        self.notes.add(format!("{}.{what}", self.path), reason);
+        let field = Path::Key(&self.path, what).to_string();
+        self.notes.add(field, reason);
     }
 }
 
@@ -303,14 +321,17 @@ fn rewrite_pattern_properties(schema: &mut Map<String, Value>) {
 }
 
 /// Notes a rule that Gemini will not enforce. What is no rule needs no words.
-pub(super) fn note_rule(keyword: &str, value: &Value, path: &str, notes: &mut Notes) {
+pub(super) fn note_rule(keyword: &str, value: &Value, path: Path<'_>, notes: &mut Notes) {
     if !says_something(keyword, value) {
         return;
     }
-    if words(keyword, value).is_some() {
-        notes.add(path.to_owned(), "told in words: Gemini does not enforce it");
+    if TOLD.contains(&keyword) && words(keyword, value).is_some() {
+        notes.add(
+            path.to_string(),
+            "told in words: Gemini does not enforce it",
+        );
     } else if TOLD.contains(&keyword) || LOST.contains(&keyword) {
-        notes.add(path.to_owned(), "left out: Gemini has no equal");
+        notes.add(path.to_string(), "left out: Gemini has no equal");
     }
 }
 

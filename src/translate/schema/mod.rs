@@ -4,13 +4,17 @@
 //! does not know are told in words where that is cheap, and named in the notes.
 
 mod keywords;
+mod path;
 mod references;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use self::keywords::Merger;
+use self::path::Path;
 use self::references::{Found, References};
 use super::Notes;
 
@@ -41,7 +45,7 @@ pub(super) fn clean(schema: &Value, field: &str, notes: &mut Notes) -> Value {
         references: References::new(schema),
         notes,
     };
-    let mut root = cleaner.node(schema, field, 0);
+    let mut root = cleaner.node(schema, Path::Field(field), 0);
     let definitions = cleaner.definitions(field);
     if let (Value::Object(root), false) = (&mut root, definitions.is_empty()) {
         root.insert(DEFINITIONS.to_owned(), definitions.into());
@@ -59,9 +63,10 @@ impl Cleaner<'_, '_> {
     fn definitions(&mut self, field: &str) -> Map<String, Value> {
         let mut definitions = Map::new();
         while let Some((name, target)) = self.references.next_definition() {
-            let path = format!("{field}.{DEFINITIONS}.{name}");
+            let field = Path::Field(field);
+            let path = Path::Key(&field, DEFINITIONS);
             let cleaned = match target {
-                Value::Object(target) => self.object(target, &path, 0),
+                Value::Object(target) => self.object(target, Path::Key(&path, &name), 0),
                 _ => json!({}),
             };
             definitions.insert(name, cleaned);
@@ -69,11 +74,11 @@ impl Cleaner<'_, '_> {
         definitions
     }
 
-    fn node(&mut self, schema: &Value, path: &str, depth: usize) -> Value {
+    fn node(&mut self, schema: &Value, path: Path<'_>, depth: usize) -> Value {
         match schema {
             Value::Object(_) if depth >= MAX_DEPTH => {
                 let reason = format!("cut off: deeper than {MAX_DEPTH} levels");
-                self.notes.add(path.to_owned(), reason);
+                self.notes.add(path.to_string(), reason);
                 json!({})
             }
             Value::Object(schema) => {
@@ -88,20 +93,24 @@ impl Cleaner<'_, '_> {
         }
     }
 
-    fn object(&mut self, schema: &Map<String, Value>, path: &str, depth: usize) -> Value {
-        let mut whole = schema.clone();
-        keywords::allow_null(&mut whole);
-        if let Some(name) = self.settle(&mut whole, path, depth) {
-            return json!({"$ref": format!("#/{DEFINITIONS}/{name}")});
+    fn object(&mut self, schema: &Map<String, Value>, path: Path<'_>, depth: usize) -> Value {
+        // Most say it as Gemini does already; a copy at each level would be many.
+        let mut whole = Cow::Borrowed(schema);
+        if keywords::need_rewriting(schema) {
+            let whole = whole.to_mut();
+            keywords::allow_null(whole);
+            if let Some(name) = self.settle(whole, path, depth) {
+                return json!({"$ref": format!("#/{DEFINITIONS}/{name}")});
+            }
+            keywords::rewrite(whole);
         }
-        keywords::rewrite(&mut whole);
         let mut cleaned = Map::new();
-        for (keyword, value) in &whole {
-            let path = format!("{path}.{keyword}");
-            if let Some(value) = self.kept(keyword, value, &path, depth) {
+        for (keyword, value) in &*whole {
+            let path = Path::Key(&path, keyword);
+            if let Some(value) = self.kept(keyword, value, path, depth) {
                 cleaned.insert(keyword.clone(), value);
             } else {
-                keywords::note_rule(keyword, value, &path, self.notes);
+                keywords::note_rule(keyword, value, path, self.notes);
             }
         }
         self.require_only_properties(&mut cleaned, path);
@@ -115,12 +124,11 @@ impl Cleaner<'_, '_> {
     fn settle(
         &mut self,
         whole: &mut Map<String, Value>,
-        path: &str,
+        path: Path<'_>,
         depth: usize,
     ) -> Option<String> {
         loop {
             if let Some(reference) = whole.shift_remove("$ref") {
-                let field = format!("{path}.$ref");
                 let siblings = keywords::siblings(whole);
                 match self
                     .references
@@ -139,11 +147,14 @@ impl Cleaner<'_, '_> {
                         for sibling in siblings {
                             let reason = "left out: Gemini takes nothing beside a $ref, and \
                                           this one is too large or recursive to be resolved";
-                            self.notes.add(format!("{path}.{sibling}"), reason);
+                            let field = Path::Key(&path, &sibling).to_string();
+                            self.notes.add(field, reason);
                         }
                         return Some(name);
                     }
-                    Found::Nothing(reason) => self.notes.add(field, reason),
+                    Found::Nothing(reason) => {
+                        self.notes.add(Path::Key(&path, "$ref").to_string(), reason);
+                    }
                 }
             } else if let Some(branch) = keywords::next_branch(whole) {
                 if let Value::Object(branch) = &branch {
@@ -160,7 +171,13 @@ impl Cleaner<'_, '_> {
     }
 
     /// What is sent for a keyword; `None` if Gemini does not know it, or not so.
-    fn kept(&mut self, keyword: &str, value: &Value, path: &str, depth: usize) -> Option<Value> {
+    fn kept(
+        &mut self,
+        keyword: &str,
+        value: &Value,
+        path: Path<'_>,
+        depth: usize,
+    ) -> Option<Value> {
         match (keyword, value) {
             ("type", _) => known_types(value),
             ("format" | "title" | "description", Value::String(_)) => Some(value.clone()),
@@ -188,10 +205,12 @@ impl Cleaner<'_, '_> {
             }
             ("properties", Value::Object(named)) => {
                 // `false` forbids its property: leaving it out says the same.
-                let named = named.iter().filter(|(_, schema)| **schema != json!(false));
+                let named = named
+                    .iter()
+                    .filter(|(_, schema)| **schema != Value::Bool(false));
                 let cleaned = named.map(|(name, schema)| {
-                    let path = format!("{path}.{name}");
-                    (name.clone(), self.node(schema, &path, depth + 1))
+                    let path = Path::Key(&path, name);
+                    (name.clone(), self.node(schema, path, depth + 1))
                 });
                 Some(cleaned.collect::<Map<_, _>>().into())
             }
@@ -199,31 +218,35 @@ impl Cleaner<'_, '_> {
         }
     }
 
-    fn list(&mut self, list: &[Value], path: &str, depth: usize) -> Value {
+    fn list(&mut self, list: &[Value], path: Path<'_>, depth: usize) -> Value {
         let nodes = list.iter().zip(0..);
         nodes
-            .map(|(schema, nth)| self.node(schema, &format!("{path}[{nth}]"), depth + 1))
+            .map(|(schema, nth)| self.node(schema, Path::Item(&path, nth), depth + 1))
             .collect()
     }
 
     /// Google refuses a required name that is no property.
-    fn require_only_properties(&mut self, cleaned: &mut Map<String, Value>, path: &str) {
-        let properties = cleaned.get("properties").and_then(Value::as_object);
-        let properties: Vec<String> = properties
-            .map(|properties| properties.keys().cloned().collect())
-            .unwrap_or_default();
+    fn require_only_properties(&mut self, cleaned: &mut Map<String, Value>, path: Path<'_>) {
         for list in ["required", "propertyOrdering"] {
-            let Some(Value::Array(names)) = cleaned.get_mut(list) else {
+            // Taken out meanwhile, so that the properties can be looked at.
+            let Some(Value::Array(names)) = cleaned.get_mut(list).map(Value::take) else {
                 continue;
             };
             let given = names.len();
-            names.retain(|name| properties.iter().any(|property| name == property));
+            let properties = cleaned.get("properties").and_then(Value::as_object);
+            let is_property = |name: &Value| {
+                let name = name.as_str().unwrap_or_default();
+                properties.is_some_and(|properties| properties.contains_key(name))
+            };
+            let names: Vec<Value> = names.into_iter().filter(is_property).collect();
             if names.len() < given {
                 let reason = "cut: it names what is not among the properties beside it";
-                self.notes.add(format!("{path}.{list}"), reason);
+                self.notes.add(Path::Key(&path, list).to_string(), reason);
             }
             if names.is_empty() {
                 cleaned.shift_remove(list);
+            } else {
+                cleaned.insert(list.to_owned(), names.into());
             }
         }
     }
@@ -232,8 +255,11 @@ impl Cleaner<'_, '_> {
 /// The types that there are, in small letters as JSON Schema has them.
 fn known_types(value: &Value) -> Option<Value> {
     let known = |name: &Value| {
-        let name = name.as_str()?.to_ascii_lowercase();
-        TYPES.contains(&name.as_str()).then(|| Value::from(name))
+        let name = name.as_str()?;
+        let known = TYPES
+            .iter()
+            .find(|known| name.eq_ignore_ascii_case(known))?;
+        Some(Value::from(*known))
     };
     match value {
         Value::Array(names) => {
