@@ -89,7 +89,7 @@ impl Asking {
         let manner = service.manner;
         let translated = translate::request(&chat, &stamp.model, signatures, &fetched, manner)
             .map_err(rejected)?;
-        let question = Question::new(&stamp.model, &translated.request);
+        let question = Question::new(&stamp.model, &translated.request, body.len() + 1024);
         let options = chat.stream_options.as_ref();
         let form = translated.form;
         let ignored = all_notes(translated.notes, told.as_ref()).header_value();
@@ -191,7 +191,7 @@ impl Asking {
             return None;
         }
         self.ignored = all_notes(notes, told.as_ref()).header_value();
-        Question::new(model, &request).ok()
+        Question::new(model, &request, self.body.len() + 1024).ok()
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn create(
             notes: more,
             ..
         } = translated;
-        let question = Question::new(&stamp.model, &request);
+        let question = Question::new(&stamp.model, &request, 1024);
         questions.push_back(question.map_err(|_| ApiError::internal())?);
         // The same for every prompt, and named once.
         notes.extend(more);

@@ -149,7 +149,7 @@ fn explained(
     };
     let manner = asking::manner(config);
     let first = translated(manner)?;
-    let question = Question::new(model, &first.request);
+    let question = Question::new(model, &first.request, 1024);
     let streams = chat.stream == Some(true);
     let preview = question.and_then(|question| Preview::new(config, &question, streams));
     let preview = preview.map_err(|_| ApiError::internal())?;

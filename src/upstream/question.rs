@@ -12,10 +12,18 @@ pub struct Question {
 }
 
 impl Question {
-    pub fn new(model: &str, request: &GenerateContentRequest<'_>) -> serde_json::Result<Self> {
+    /// `bytes`: about how long it will be; a conversation may be megabytes, which are
+    /// not to be moved again and again.
+    pub fn new(
+        model: &str,
+        request: &GenerateContentRequest<'_>,
+        bytes: usize,
+    ) -> serde_json::Result<Self> {
+        let mut json = Vec::with_capacity(bytes);
+        serde_json::to_writer(&mut json, request)?;
         Ok(Self {
             model: model.to_owned(),
-            json: serde_json::to_vec(request)?,
+            json,
         })
     }
 }
