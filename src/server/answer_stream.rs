@@ -164,11 +164,9 @@ impl Dialect {
     /// The answer is over, and the client has got nothing of it: begins anew, once.
     fn begins_anew(&mut self) -> bool {
         let is_in_vain = match self {
-            Self::Chat { translator, .. } => translator.is_finished() && translator.is_silent(),
+            Self::Chat { translator, .. } => translator.is_in_vain(),
             Self::Completions(_) => false,
-            Self::Responses(answer) => {
-                answer.translator.is_finished() && answer.translator.is_silent()
-            }
+            Self::Responses(answer) => answer.translator.is_in_vain(),
         };
         if !is_in_vain || !self.asking().is_some_and(Asking::allows_another_try) {
             return false;

@@ -1,14 +1,15 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`: what Google offers, joined with
 //! what we know.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::ApiError;
 use super::{Service, json};
 use crate::models::{self, Abilities, MODELS, Modality, Thinking};
 use crate::server::transport::writer::Reply;
-use crate::upstream::OfferedModel;
+use crate::upstream::{OfferedModel, UpstreamError};
 use crate::wire::openai::{Architecture, Model, ModelList, Pricing, TopProvider};
 
 /// How long Google's list is believed.
@@ -16,6 +17,9 @@ const FRESH: Duration = Duration::from_secs(600);
 
 /// How long a failure is remembered: clients ask for the list at every start.
 const RETRY_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+/// How long a client is left without its list: some wait no more than 5 s.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// When nothing better is known: the limits of every current Gemini model.
 const USUAL_INPUT_LIMIT: u64 = 1_048_576;
@@ -37,47 +41,71 @@ struct Last {
 impl OfferedModels {
     /// What Google offers. One request asks when the list is old; the others are
     /// given the old one meanwhile, and so is everyone while Google cannot say.
-    fn get(&self, service: &Service) -> Vec<OfferedModel> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.good_until.is_some_and(|until| Instant::now() < until) {
-            return last.models.clone();
+    fn get(service: &Arc<Service>) -> Vec<OfferedModel> {
+        if service.offered.is_old() {
+            let (done, answered) = mpsc::channel();
+            let asking = service.clone();
+            let thread = thread::Builder::new().name("models".to_owned());
+            // An account that is still to be set up may take much longer than a client
+            // waits for a list.
+            let spawned = thread.spawn(move || {
+                asking.offered.renew(asking.upstream.models());
+                // Nobody waits for it any more: then the next one is told.
+                done.send(()).unwrap_or_default();
+            });
+            if spawned.is_ok() {
+                answered.recv_timeout(PATIENCE).unwrap_or_default();
+            }
         }
-        last.good_until = Some(Instant::now() + RETRY_AFTER_FAILURE);
-        drop(last);
-        let answer = service.upstream.models();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        service.offered.last().models.clone()
+    }
+
+    /// Whether to ask again. Whoever is told so asks; for the others it is fresh.
+    fn is_old(&self) -> bool {
+        let mut last = self.last();
+        let is_old = last.good_until.is_none_or(|until| until <= Instant::now());
+        if is_old {
+            last.good_until = Some(Instant::now() + RETRY_AFTER_FAILURE);
+        }
+        is_old
+    }
+
+    fn renew(&self, answer: Result<Vec<OfferedModel>, UpstreamError>) {
         match answer {
             Ok(models) => {
-                *last = Last {
+                *self.last() = Last {
                     models,
                     good_until: Some(Instant::now() + FRESH),
                 };
             }
             Err(error) => log::info!("Google's list of models cannot be had: {error}"),
         }
-        last.models.clone()
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Another account has other models.
     pub(super) fn forget(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last::default();
+        *self.last() = Last::default();
     }
 }
 
-pub(super) fn list(service: &Service) -> Reply {
+pub(super) fn list(service: &Arc<Service>) -> Reply {
     json(
         200,
         &ModelList {
             object: "list",
-            data: joined(&service.offered.get(service)),
+            data: joined(&OfferedModels::get(service)),
         },
     )
 }
 
-pub(super) fn retrieve(service: &Service, id: &str) -> Result<Reply, ApiError> {
+pub(super) fn retrieve(service: &Arc<Service>, id: &str) -> Result<Reply, ApiError> {
     // The very name under which the model is listed, whatever it was asked for by.
     let id = models::public_id(models::without_prefix(id));
-    let known = joined(&service.offered.get(service));
+    let known = joined(&OfferedModels::get(service));
     match known.into_iter().find(|model| model.id == id) {
         Some(model) => Ok(json(200, &model)),
         None => {

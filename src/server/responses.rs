@@ -121,7 +121,7 @@ fn whole(
         let given = given.read().map_err(|error| asking.failed(error))?;
         let outcome = translator.whole(given, now());
         let is_in_vain = match &outcome {
-            Ok(_) => translator.is_silent(),
+            Ok(_) => translator.is_in_vain(),
             Err(error) => matches!(error, Unfinished::Empty { .. }),
         };
         if is_in_vain && asking.allows_another_try() {

@@ -1,8 +1,7 @@
 //! Takes the code fence off an answer that should be bare JSON: models that are
 //! asked for JSON in words only like to put it between "```json" and "```".
 
-const OPENING: [&str; 2] = ["```json", "```"];
-const CLOSING: &str = "```";
+const FENCE: &str = "```";
 
 /// Passes text on as soon as it is known not to belong to a fence.
 #[derive(Debug, Default)]
@@ -18,17 +17,19 @@ impl Fence {
         self.held.push_str(text);
         if !self.begun {
             let start = self.held.trim_start();
-            if OPENING[0].starts_with(start) {
+            if FENCE.starts_with(start) {
                 return String::new();
             }
-            self.begun = true;
-            if let Some(inner) = OPENING
-                .iter()
-                .find_map(|opening| start.strip_prefix(opening))
-            {
+            if let Some(inner) = start.strip_prefix(FENCE) {
+                // The name of the language, `json` mostly, in whatever letters.
+                let value = inner.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+                if value.is_empty() {
+                    return String::new();
+                }
                 self.is_fenced = true;
-                self.held = inner.trim_start().to_owned();
+                self.held = value.trim_start().to_owned();
             }
+            self.begun = true;
         }
         if !self.is_fenced {
             return std::mem::take(&mut self.held);
@@ -46,7 +47,7 @@ impl Fence {
     pub(super) fn finish(&mut self) -> String {
         let held = std::mem::take(&mut self.held);
         let end = held.trim_end();
-        match end.strip_suffix(CLOSING) {
+        match end.strip_suffix(FENCE) {
             Some(inner) if self.is_fenced => inner.trim_end().to_owned(),
             _ => held,
         }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use url::Url;
 
-use super::{Fetched, Rejection};
+use super::{Fetched, Rejection, sniff};
 use crate::wire::Text;
 use crate::wire::gemini::{Blob, FileData, Part};
 
@@ -135,6 +135,41 @@ pub(super) fn text(blob: &Blob<'_>) -> Option<String> {
         );
     let bytes = is_text.then(|| STANDARD.decode(&*blob.data).ok())??;
     String::from_utf8(bytes).ok()
+}
+
+/// Whether base64 holds nothing but text: source code has too many endings to know.
+pub(super) fn is_text(base64: &str) -> bool {
+    let bytes = base64_payload(base64).and_then(|data| STANDARD.decode(&*data).ok());
+    bytes.is_some_and(|bytes| std::str::from_utf8(&bytes).is_ok_and(|text| !text.contains('\0')))
+}
+
+/// Bytes of no particular type, as some clients send every file: what its name or its
+/// beginning tells, else text.
+pub(super) fn with_true_type<'a>(
+    mut part: Part<'a>,
+    name: &str,
+    param: &str,
+) -> Result<Part<'a>, Rejection> {
+    let Some(blob) = part.inline_data.as_mut() else {
+        return Ok(part);
+    };
+    if !matches!(
+        &*blob.mime_type,
+        "application/octet-stream" | "binary/octet-stream"
+    ) {
+        return Ok(part);
+    }
+    let by_bytes = || sniff::mime_type(&STANDARD.decode(&*blob.data).ok()?);
+    let known = type_of_name(name).or_else(by_bytes);
+    match known.or_else(|| is_text(&blob.data).then_some("text/plain")) {
+        Some(mime_type) => blob.mime_type = mime_type.into(),
+        None => {
+            let message = "The type of the file is not known: it says application/octet-stream. \
+                           Send its own type, or a filename that tells it.";
+            return Err(Rejection::new("invalid_value", param, message));
+        }
+    }
+    Ok(part)
 }
 
 /// The type that the ending of a file's name tells, of those that Gemini reads.

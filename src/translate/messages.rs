@@ -42,6 +42,7 @@ pub(super) fn contents<'a>(
         messages,
         results: results(messages),
         turns: Vec::new(),
+        owed: Vec::new(),
         prefix_names: has_several_names(messages),
         generation: models::abilities(model).generation,
         model,
@@ -52,6 +53,7 @@ pub(super) fn contents<'a>(
     for position in leading..messages.len() {
         conversation.add(position)?;
     }
+    conversation.answer_calls();
     let mut turns = conversation.turns;
     if turns.is_empty() {
         // Nothing but system messages: Google refuses empty contents.
@@ -132,6 +134,9 @@ struct Conversation<'a, 's> {
     /// Positions of the tool messages not yet told, by call id.
     results: HashMap<&'a str, VecDeque<usize>>,
     turns: Vec<Turn<'a>>,
+    /// The results of the calls in the last turn, which is still the model's: they
+    /// follow when it is over. What an assistant says in several messages is one turn.
+    owed: Vec<Part<'a>>,
     prefix_names: bool,
     generation: Generation,
     model: &'s str,
@@ -143,6 +148,9 @@ struct Conversation<'a, 's> {
 impl<'a> Conversation<'a, '_> {
     fn add(&mut self, position: usize) -> Result<(), Rejection> {
         let message = &self.messages[position];
+        if message.role.as_deref() != Some("assistant") {
+            self.answer_calls();
+        }
         match message.role.as_deref() {
             Some("user") => {
                 let mut parts = parts::of_message(message, position, self.fetched)?;
@@ -176,7 +184,7 @@ impl<'a> Conversation<'a, '_> {
         Ok(())
     }
 
-    /// Text, then calls; and at once a turn with the results of those calls.
+    /// Text, then calls.
     fn add_assistant(&mut self, message: &'a Message<'a>, at: usize) -> Result<(), Rejection> {
         let refusal = message.refusal.as_deref().filter(|text| !text.is_empty());
         let texts = parts::texts(message, at)?.chain(refusal);
@@ -187,19 +195,23 @@ impl<'a> Conversation<'a, '_> {
         {
             text.thought_signature = signatures::for_text(carried, self.model, self.signatures);
         }
-        let mut answers = Vec::new();
-        for (nth, call) in calls(message, at)?.into_iter().enumerate() {
-            answers.extend(self.answer(&call, at)?);
-            said.push(self.call(&call, nth == 0));
+        for call in calls(message, at)? {
+            let answer = self.answer(&call, at)?;
+            said.push(self.call(&call, self.owed.is_empty()));
+            self.owed.extend(answer);
         }
         self.say(Role::Model, said);
-        // Responses first, whatever else (images) after them.
-        let (responses, rest): (Vec<_>, Vec<_>) = answers
+        Ok(())
+    }
+
+    /// The model's turn is over: a turn with the results of its calls. Responses
+    /// first, whatever else (images) after them.
+    fn answer_calls(&mut self) {
+        let (responses, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.owed)
             .into_iter()
             .partition(|part| part.function_response.is_some());
         self.say(Role::User, responses);
         self.say(Role::User, rest);
-        Ok(())
     }
 
     fn call(&self, call: &GivenCall<'a>, is_first: bool) -> Part<'a> {

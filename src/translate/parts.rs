@@ -181,9 +181,11 @@ fn file_part<'a>(
     };
     let param = format!("{param}.file_data");
     if media::is_data_url(data) {
-        return media::inline(data, &param);
+        let part = media::inline(data, &param)?;
+        return media::with_true_type(part, name.unwrap_or_default(), &param);
     }
-    match media::type_of_name(name.unwrap_or_default()) {
+    let known = media::type_of_name(name.unwrap_or_default());
+    match known.or_else(|| media::is_text(data).then_some("text/plain")) {
         Some(mime_type) => media::inline_base64(mime_type.to_owned(), data, &param),
         None => {
             let message = "The type of the file is not known. Send it as a data URL, \

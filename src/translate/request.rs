@@ -50,17 +50,18 @@ pub fn request<'a>(
     }
     let (mut declarations, names) = tools::declarations(chat, manner, &mut notes)?;
     let is_of_old = chat.tools.as_ref().is_none_or(Vec::is_empty) && chat.functions.is_some();
-    let choice = if is_of_old {
-        chat.function_call.as_ref()
+    let (choice_field, choice) = if is_of_old {
+        ("function_call", chat.function_call.as_ref())
     } else {
-        chat.tool_choice.as_ref()
+        ("tool_choice", chat.tool_choice.as_ref())
     };
-    let mut tool_config = tools::tool_config(choice, &mut declarations)?;
+    let mut tool_config = tools::tool_config(choice, choice_field, &mut declarations)?;
     if choice.is_some_and(|choice| !choice.is_null()) && declarations.is_empty() {
-        notes.add(
-            "tool_choice",
-            "left out: there are no functions to choose from",
-        );
+        let reason = "left out: there are no functions to choose from";
+        notes.add(choice_field, reason);
+    }
+    if !is_of_old && chat.functions.is_some() {
+        notes.add("functions", "left out: 'tools' say the same");
     }
     let (mut system_instruction, contents) =
         messages::contents(given_messages, model, signatures, fetched, &mut notes)?;
@@ -291,6 +292,15 @@ fn response_modalities(
         let message = "Sound is not available as output here; ask for 'text'.";
         return Err(Rejection::new("unsupported_value", "modalities", message));
     }
+    if let Some(unknown) = wanted
+        .iter()
+        .find(|wanted| !matches!(wanted.as_str(), "text" | "image"))
+    {
+        notes.add(
+            "modalities",
+            format!("left out: '{unknown}' is not known here"),
+        );
+    }
     if !wants("image") {
         return Ok(Vec::new());
     }
@@ -312,7 +322,9 @@ fn max_output_tokens(
     abilities: &Abilities,
     notes: &mut Notes,
 ) -> Result<Option<u32>, Rejection> {
-    let (param, asked) = match (chat.max_completion_tokens, chat.max_tokens) {
+    // Clients of local servers say -1 for "no limit".
+    let limit = |given: Option<i64>| given.filter(|asked| *asked >= 0);
+    let (param, asked) = match (limit(chat.max_completion_tokens), limit(chat.max_tokens)) {
         (Some(asked), _) => ("max_completion_tokens", asked),
         (None, Some(asked)) => ("max_tokens", asked),
         (None, None) => return Ok(None),
@@ -322,10 +334,7 @@ fn max_output_tokens(
             format!("Invalid '{param}': integer below minimum value. Expected at least 1.");
         return Err(Rejection::new("integer_below_min_value", param, message));
     }
-    // Clients of local servers say -1 for "no limit".
-    let Ok(asked) = u64::try_from(asked) else {
-        return Ok(None);
-    };
+    let asked = asked.unsigned_abs();
     let limit = u64::from(abilities.output_limit.unwrap_or(i32::MAX as u32));
     if asked > limit {
         let reason = format!("cut from {asked} to {limit}, the most that this model writes");

@@ -317,6 +317,19 @@ impl Reader {
         self.said_bytes
     }
 
+    /// Whether Google stopped with nothing for a client, and not for a reason that
+    /// would be the same again: a limit, a filter.
+    pub fn is_in_vain(&self) -> bool {
+        let is_unlucky = |choice: &Choice| {
+            let reason = choice.finish_reason.as_deref().unwrap_or_default();
+            !matches!(
+                finish_reason(reason),
+                Some(FinishReason::Length | FinishReason::ContentFilter)
+            )
+        };
+        self.is_finished() && self.is_silent() && self.choices.iter().any(is_unlucky)
+    }
+
     /// The usage so far.
     pub fn usage(&self) -> Usage {
         usage(&self.usage)
@@ -444,25 +457,13 @@ impl Choice {
             None if is_blocked => "SAFETY",
             None => return Err(Unfinished::CutShort),
         };
-        let reason = match reason {
+        let reason = match finish_reason(reason) {
             _ if self.calls > 0 && form.functions_of_old => FinishReason::FunctionCall,
             _ if self.calls > 0 => FinishReason::ToolCalls,
-            "STOP" => FinishReason::Stop,
-            "MAX_TOKENS" | "CONTINUATION" => FinishReason::Length,
-            "SAFETY"
-            | "RECITATION"
-            | "LANGUAGE"
-            | "BLOCKLIST"
-            | "PROHIBITED_CONTENT"
-            | "SPII"
-            | "IMAGE_SAFETY"
-            | "IMAGE_PROHIBITED_CONTENT"
-            | "IMAGE_RECITATION"
-            | "MODEL_ARMOR"
-            | "ESCALATION" => FinishReason::ContentFilter,
-            _ if self.has_output() => FinishReason::Stop,
+            Some(known) => known,
+            None if self.has_output() => FinishReason::Stop,
             // MALFORMED_FUNCTION_CALL and its kin: an answer with nothing in it.
-            reason => {
+            None => {
                 return Err(Unfinished::Empty {
                     reason: reason.to_owned(),
                     message: self.finish_message.clone(),
@@ -476,6 +477,26 @@ impl Choice {
             annotations,
             signature: self.signature.take(),
         })
+    }
+}
+
+/// Gemini's reasons that OpenAI has a word for.
+fn finish_reason(gemini: &str) -> Option<FinishReason> {
+    match gemini {
+        "STOP" => Some(FinishReason::Stop),
+        "MAX_TOKENS" | "CONTINUATION" => Some(FinishReason::Length),
+        "SAFETY"
+        | "RECITATION"
+        | "LANGUAGE"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION"
+        | "MODEL_ARMOR"
+        | "ESCALATION" => Some(FinishReason::ContentFilter),
+        _ => None,
     }
 }
 

@@ -52,7 +52,8 @@ pub(super) fn thinking_config(
         }
         return Ok(None);
     }
-    if wish == Wish::default() && max_output_tokens.is_some_and(|limit| limit < SHORT_ANSWER) {
+    let asks_for_none = wish.effort.is_none() && wish.budget.is_none();
+    if asks_for_none && max_output_tokens.is_some_and(|limit| limit < SHORT_ANSWER) {
         wish.effort = Some(Effort::None);
     }
     let mut config = ThinkingConfig {
@@ -80,6 +81,8 @@ pub(super) fn thinking_config(
         // Gemini 3 takes a budget, too, but a level does better.
         (Some(tokens), _, Thinking::Level(levels)) => {
             config.thinking_level = level(effort_of(tokens), levels);
+            let reason = "sent as a level: this model does better with one than with a budget";
+            notes.add(budget_field(chat), reason);
         }
         (
             None,
@@ -114,13 +117,12 @@ fn budget_field(chat: &openai::ChatRequest<'_>) -> &'static str {
 /// OpenAI's `reasoning_effort`.
 fn wish(chat: &openai::ChatRequest<'_>) -> Result<Wish, Rejection> {
     let mut wish = Wish {
-        effort: chat.reasoning_effort.as_deref().map(effort).transpose()?,
+        effort: given_effort(chat.reasoning_effort.as_deref(), "reasoning_effort")?,
         ..Wish::default()
     };
     if let Some(reasoning) = &chat.reasoning {
-        if let Some(word) = reasoning.effort.as_deref() {
-            wish.effort = Some(effort(word)?);
-        }
+        wish.effort =
+            given_effort(reasoning.effort.as_deref(), "reasoning.effort")?.or(wish.effort);
         if reasoning.enabled == Some(false) {
             wish.effort = Some(Effort::None);
         }
@@ -154,8 +156,11 @@ fn effort_of(tokens: i32) -> Effort {
     }
 }
 
-fn effort(word: &str) -> Result<Effort, Rejection> {
-    Ok(match word {
+fn given_effort(word: Option<&str>, param: &str) -> Result<Option<Effort>, Rejection> {
+    let Some(word) = word else {
+        return Ok(None);
+    };
+    Ok(Some(match word {
         "none" => Effort::None,
         "minimal" => Effort::Minimal,
         "low" => Effort::Low,
@@ -167,9 +172,9 @@ fn effort(word: &str) -> Result<Effort, Rejection> {
                 "Invalid value: '{word}'. Supported values are: 'none', 'minimal', 'low', \
                  'medium', 'high', 'xhigh' and 'max'."
             );
-            return Err(Rejection::new("invalid_value", "reasoning_effort", message));
+            return Err(Rejection::new("invalid_value", param, message));
         }
-    })
+    }))
 }
 
 /// Tokens.

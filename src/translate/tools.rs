@@ -89,7 +89,7 @@ pub(super) fn declarations<'a>(
                 let name = given_name(name.as_ref(), param)?;
                 if let Some(name) = names.declare(name, false) {
                     let field = format!("{place}.parameters");
-                    let parameters = schema_of(parameters.as_ref(), &field, manner, notes);
+                    let parameters = schema_of(parameters.as_ref(), &field, manner, notes)?;
                     declarations.push(declaration(name, description.as_deref(), parameters));
                 } else {
                     notes.add(format!("tools[{position}]"), DECLARED_TWICE);
@@ -124,7 +124,7 @@ pub(super) fn declarations<'a>(
         })?;
         if let Some(name) = names.declare(name, false) {
             let field = format!("functions[{position}].parameters");
-            let parameters = schema_of(function.parameters.as_ref(), &field, manner, notes);
+            let parameters = schema_of(function.parameters.as_ref(), &field, manner, notes)?;
             declarations.push(declaration(
                 name,
                 function.description.as_deref(),
@@ -135,13 +135,31 @@ pub(super) fn declarations<'a>(
     Ok((declarations, names))
 }
 
-fn schema_of(parameters: Option<&Value>, field: &str, manner: Manner, notes: &mut Notes) -> Value {
+fn schema_of(
+    parameters: Option<&Value>,
+    field: &str,
+    manner: Manner,
+    notes: &mut Notes,
+) -> Result<Value, Rejection> {
+    match parameters {
+        None | Some(Value::Null | Value::Object(_)) => {}
+        // The model would call the function without a word.
+        Some(_) => {
+            let message = format!("Invalid type for '{field}': expected a JSON Schema, an object.");
+            return Err(Rejection::new("invalid_type", field, message));
+        }
+    }
+    let kind = parameters.and_then(|schema| schema.get("type")?.as_str());
+    if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("object")) {
+        let reason = "rewritten: the parameters of a function are always an object";
+        notes.add(format!("{field}.type"), reason);
+    }
     let schema = schema::parameters(parameters, field, notes);
-    if manner.plain_schemas {
+    Ok(if manner.plain_schemas {
         plain_schema::parameters(&schema, field, notes)
     } else {
         schema
-    }
+    })
 }
 
 fn given_name<'a>(
@@ -230,6 +248,7 @@ pub(super) fn accepted_name(name: &str) -> Cow<'_, str> {
 /// themselves may shrink.
 pub(super) fn tool_config(
     choice: Option<&Value>,
+    field: &str,
     declarations: &mut Vec<FunctionDeclaration<'_>>,
 ) -> Result<Option<ToolConfig>, Rejection> {
     let Some(choice) = choice.filter(|choice| !choice.is_null()) else {
@@ -250,15 +269,14 @@ pub(super) fn tool_config(
         Some("validated") => (FunctionCallingMode::Validated, Vec::new()),
         Some("function" | "tool" | "custom") => (
             FunctionCallingMode::Any,
-            vec![chosen(choice, declarations)?],
+            vec![chosen(choice, field, declarations)?],
         ),
         Some("allowed_tools") => {
             let allowed = choice.get("allowed_tools").unwrap_or(choice);
-            let list = allowed.get("tools").and_then(Value::as_array);
-            let names = list
-                .into_iter()
-                .flatten()
-                .map(|tool| chosen(tool, declarations));
+            let Some(list) = allowed.get("tools").and_then(Value::as_array) else {
+                return Err(Rejection::missing(format!("{field}.allowed_tools.tools")));
+            };
+            let names = list.iter().map(|tool| chosen(tool, field, declarations));
             let names = names.collect::<Result<Vec<_>, _>>()?;
             if allowed.get("mode").and_then(Value::as_str) != Some("required") {
                 declarations
@@ -268,9 +286,9 @@ pub(super) fn tool_config(
             (FunctionCallingMode::Any, names)
         }
         _ => {
-            let message = "Invalid value for tool_choice. Expected 'none', 'auto', 'required' or a \
+            let message = "Invalid value for the choice of a tool. Expected 'none', 'auto', 'required' or a \
                            named function.";
-            return Err(Rejection::new("invalid_value", "tool_choice", message));
+            return Err(Rejection::new("invalid_value", field, message));
         }
     };
     let config = FunctionCallingConfig {
@@ -301,11 +319,15 @@ pub(super) fn beside_search(config: Option<ToolConfig>) -> ToolConfig {
 }
 
 /// The function that a named choice means, if it is declared.
-fn chosen(choice: &Value, declared: &[FunctionDeclaration<'_>]) -> Result<String, Rejection> {
+fn chosen(
+    choice: &Value,
+    field: &str,
+    declared: &[FunctionDeclaration<'_>],
+) -> Result<String, Rejection> {
     let nested = choice.get("function").or_else(|| choice.get("custom"));
     let name = nested.unwrap_or(choice).get("name").and_then(Value::as_str);
     let Some(name) = name else {
-        return Err(Rejection::missing("tool_choice.function.name"));
+        return Err(Rejection::missing(format!("{field}.function.name")));
     };
     let accepted = accepted_name(name);
     if declared
@@ -315,7 +337,7 @@ fn chosen(choice: &Value, declared: &[FunctionDeclaration<'_>]) -> Result<String
         return Ok(accepted.into_owned());
     }
     let message = format!("Tool choice '{name}' not found in 'tools' parameter.");
-    Err(Rejection::new("invalid_value", "tool_choice", message))
+    Err(Rejection::new("invalid_value", field, message))
 }
 
 #[cfg(test)]

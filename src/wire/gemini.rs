@@ -402,7 +402,23 @@ pub struct TopCandidates<'a> {
 pub struct TokenCandidate<'a> {
     #[serde(borrow, default)]
     pub token: Text<'a>,
+    /// Protobuf's JSON has strings for what is no number: `"-Infinity"`.
+    #[serde(default, deserialize_with = "number_or_name")]
     pub log_probability: Option<f64>,
+}
+
+fn number_or_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(f64),
+        Name(String),
+    }
+    let given = Option::<Either>::deserialize(deserializer)?;
+    Ok(given.map(|given| match given {
+        Either::Number(number) => number,
+        Either::Name(name) => name.parse().unwrap_or(f64::NAN),
+    }))
 }
 
 /// Why a prompt was not answered at all; HTTP says 200.

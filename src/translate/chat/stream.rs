@@ -71,9 +71,10 @@ impl StreamTranslator {
         self.reader.presume_stopped();
     }
 
-    /// Whether there was nothing for a client so far.
-    pub fn is_silent(&self) -> bool {
-        self.chunks.begun == 0 && self.reader.is_silent()
+    /// Whether the answer is over with nothing for a client, who has got nothing of
+    /// it yet, and another try may do better.
+    pub fn is_in_vain(&self) -> bool {
+        self.chunks.begun == 0 && self.reader.is_in_vain()
     }
 
     /// How many bytes of thoughts, text and arguments there were so far.

@@ -102,7 +102,6 @@ impl ResponseTranslator {
         mut sink: impl FnMut(&ResponseEvent<'_>),
     ) {
         let Self { reader, telling } = self;
-        telling.begin(&mut sink);
         reader.read(event, |index, said| {
             // There is only one alternative here: nobody can ask for more.
             if index == 0 {
@@ -116,9 +115,9 @@ impl ResponseTranslator {
         self.reader.is_finished()
     }
 
-    /// Whether there was nothing for a client so far.
-    pub fn is_silent(&self) -> bool {
-        self.telling.begun == 0 && self.reader.is_silent()
+    /// Whether the answer is over with nothing for a client, and another try may do better.
+    pub fn is_in_vain(&self) -> bool {
+        self.telling.begun == 0 && self.reader.is_in_vain()
     }
 
     /// That Google did not say why it stopped is to be no reason for concern.
@@ -149,7 +148,6 @@ impl ResponseTranslator {
         mut sink: impl FnMut(&ResponseEvent<'_>),
     ) -> Result<Box<RawValue>, Unfinished> {
         let Self { reader, telling } = self;
-        telling.begin(&mut sink);
         let ending = reader.finish(|index, said| {
             if index == 0 {
                 telling.tell(said, &mut sink);
@@ -256,6 +254,7 @@ impl Telling {
     }
 
     fn tell(&mut self, said: Said<'_>, sink: &mut impl FnMut(&ResponseEvent<'_>)) {
+        self.begin(sink);
         match said {
             Said::Thought(thought) => self.think(thought, sink),
             Said::Text(text) => self.say(text, &[], sink),
@@ -491,6 +490,7 @@ impl Telling {
         now: u64,
         sink: &mut impl FnMut(&ResponseEvent<'_>),
     ) -> Box<RawValue> {
+        self.begin(sink);
         let Ending { finishes, usage } = ending;
         let finish = finishes.into_iter().next();
         let reason = finish
