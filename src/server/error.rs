@@ -105,7 +105,7 @@ impl ApiError {
     /// What a stream of the Responses ends with.
     pub(super) fn failure(&self) -> Failure<'_> {
         Failure {
-            code: self.code.unwrap_or(self.kind),
+            code: self.code(),
             message: &self.message,
         }
     }
@@ -115,14 +115,16 @@ impl ApiError {
         self
     }
 
-    /// Without the message where that may quote the conversation: what is wrong
-    /// with a request, or what the model tried to write.
-    pub(super) fn for_log(&self) -> String {
-        let code = self.code.unwrap_or(self.kind);
-        if matches!(self.status, 400 | 413) || code == EMPTY_ANSWER {
-            return code.to_owned();
-        }
-        format!("{code}: {}", self.message)
+    /// What kind of error it is, in one word.
+    pub(super) fn code(&self) -> &'static str {
+        self.code.unwrap_or(self.kind)
+    }
+
+    /// The message, but where that may quote the conversation: what is wrong with a
+    /// request, or what the model tried to write.
+    pub(super) fn for_log(&self) -> Option<&str> {
+        let may_quote = matches!(self.status, 400 | 413) || self.code() == EMPTY_ANSWER;
+        (!may_quote).then_some(&*self.message)
     }
 
     pub(super) fn no_key() -> Self {

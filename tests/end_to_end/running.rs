@@ -173,6 +173,13 @@ impl Transcript {
         self.find(|written| written.contains(text).then_some(()));
     }
 
+    /// The line of a request in the log with these words in it.
+    #[track_caller]
+    pub(crate) fn request(&self, words: &str) -> String {
+        let is_it = |line: &&str| line.contains("] request id=req_") && line.contains(words);
+        self.find(|written| written.lines().find(is_it).map(str::to_owned))
+    }
+
     pub(crate) fn wait_for_end(&self) {
         let (written, changed) = &*self.written;
         let written = written.lock().unwrap();

@@ -78,7 +78,10 @@ fn assert_silent(log: &str, secrets: &[String]) {
 /// The log of a session, which is known to be talkative.
 fn session(proxy: Proxy) -> String {
     let log = proxy.stop();
-    for sign in ["DEBUG tiny_http", "POST /v1/chat/completions 200"] {
+    for sign in [
+        "DEBUG tiny_http",
+        "method=POST route=/v1/chat/completions status=200",
+    ] {
         assert!(log.contains(sign), "{log}");
     }
     log

@@ -12,7 +12,7 @@ use std::thread;
 
 use gemini_proxy::http::Pulse;
 use gemini_proxy::server::transport::exchange::Request;
-use gemini_proxy::server::transport::listener::{Handler, Limits, Listener, Refusal};
+use gemini_proxy::server::transport::listener::{Handler, Head, Limits, Listener, Refusal};
 use gemini_proxy::server::transport::writer::{Heartbeat, More, Refused, Reply, Source};
 
 use crate::client::{Client, PATIENCE};
@@ -122,7 +122,7 @@ impl Handler for TestHandler {
         }
     }
 
-    fn refuse(&self, refusal: Refusal, _: Option<&str>) -> Reply {
+    fn refuse(&self, refusal: Refusal, _: Head<'_>) -> Reply {
         let status = match refusal {
             Refusal::MalformedFraming(_) | Refusal::BodyIncomplete => 400,
             Refusal::BodyTooLarge { .. } => 413,

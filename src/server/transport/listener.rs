@@ -62,14 +62,24 @@ pub trait Handler: Send + Sync + 'static {
     fn answer(&self, request: &mut Request) -> Reply;
 
     /// What to send where the transport itself says no. Must be cheap, must not block,
-    /// and must be a [`Reply::Whole`]. `origin` is the header of that name, unchecked.
-    fn refuse(&self, refusal: Refusal, origin: Option<&str>) -> Reply;
+    /// and must be a [`Reply::Whole`].
+    fn refuse(&self, refusal: Refusal, head: Head<'_>) -> Reply;
 
     /// Whether requests for this path (still percent-encoded, without query) cost so
     /// little that they are answered when all workers are busy.
     fn is_light(&self, _request_path: &str) -> bool {
         false
     }
+}
+
+/// What is known of a request that is refused; all of it unchecked.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    pub method: &'a str,
+    /// Percent-encoded, without query.
+    pub path: &'a str,
+    /// The header of that name.
+    pub origin: Option<&'a str>,
 }
 
 /// Why a request was not, or not fully, put before the [`Handler`].
