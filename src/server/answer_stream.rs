@@ -12,7 +12,7 @@ use super::asking::Asking;
 use super::error::ApiError;
 use super::record::Record;
 use super::responses::{self, Answering};
-use crate::http::Pulse;
+use crate::http::{HttpError, Pulse};
 use crate::server::transport::writer::{Heartbeat, More, Refused, Reply, Source};
 use crate::translate::{CompletionTranslator, StreamTranslator, Unfinished};
 use crate::upstream::{Event, EventStream, Question, UpstreamError};
@@ -350,7 +350,11 @@ impl Source for AnswerStream {
                 out.extend_from_slice(&chunks);
                 outcome
             }
-            None => self.pull(out, pulse),
+            // A stream that never has to wait asks here whether to go on.
+            None => match pulse.beat() {
+                Ok(()) => self.pull(out, pulse),
+                Err(gave_up) => Err(HttpError::from(gave_up).into()),
+            },
         };
         match outcome {
             Ok(More::Yes) => More::Yes,

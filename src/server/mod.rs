@@ -3,7 +3,8 @@
 //! A request takes this way: `transport` reads it and finds it a thread;
 //! [`Service`] routes it and checks its key; a handler (`chat`, `models`,
 //! `auth`) makes a reply of it; `transport` writes that. Every failure becomes
-//! what the client sees in `error`.
+//! what the client sees in `error`; how it ended is in its `record`, for the log
+//! and for `metrics`.
 
 pub mod transport;
 
@@ -234,6 +235,7 @@ impl Handler for Arc<Service> {
                 "The connection ended before the body was complete.",
             ),
             Refusal::Overloaded => ApiError::overloaded(),
+            Refusal::Stopping => ApiError::stopping(),
             Refusal::Panicked => ApiError::internal(),
         };
         record.ends_with(&error);

@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn whoever_leaves_is_not_waited_for() {
-        let pulse = Pulse::new(|| Err(crate::http::GaveUp));
+        let pulse = Pulse::new(|| Err(crate::http::GaveUp::Left));
         let mut asked = 0;
         let outcome: Result<(), _> = asking(&pulse, || {
             asked += 1;

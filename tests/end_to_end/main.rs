@@ -19,7 +19,7 @@
 //! - the program itself: `cli` (arguments and settings), `demo` (the newcomer's
 //!   first command), `explain` (a request, without Google), `log_lines` (of
 //!   requests), `metrics` (what is counted), `secrets` (what never
-//!   reaches the log), `memory` (which does not grow)
+//!   reaches the log), `shutdown` (signals), `memory` (which does not grow)
 #![allow(clippy::unwrap_used)]
 
 mod client;
@@ -60,3 +60,5 @@ mod log_lines;
 mod memory;
 mod metrics;
 mod secrets;
+#[cfg(unix)]
+mod shutdown;

@@ -13,6 +13,7 @@ use std::thread;
 use gemini_proxy::http::Pulse;
 use gemini_proxy::server::transport::exchange::Request;
 use gemini_proxy::server::transport::listener::{Handler, Head, Limits, Listener, Refusal};
+use gemini_proxy::server::transport::stop::Stop;
 use gemini_proxy::server::transport::writer::{Heartbeat, More, Refused, Reply, Source};
 
 use crate::client::{Client, PATIENCE};
@@ -55,7 +56,7 @@ impl Server {
         let handler = TestHandler {
             begin: Mutex::new(begin),
         };
-        thread::spawn(move || panic!("{}", listener.run(handler, limits)));
+        thread::spawn(move || panic!("{:?}", listener.run(handler, limits, &Stop::never())));
         Self { address, begun }
     }
 
@@ -126,7 +127,7 @@ impl Handler for TestHandler {
         let status = match refusal {
             Refusal::MalformedFraming(_) | Refusal::BodyIncomplete => 400,
             Refusal::BodyTooLarge { .. } => 413,
-            Refusal::Overloaded => 503,
+            Refusal::Overloaded | Refusal::Stopping => 503,
             Refusal::Panicked => 500,
         };
         whole(status, &format!("{refusal:?}"))

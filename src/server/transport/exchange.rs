@@ -188,9 +188,14 @@ fn refuse(raw: tiny_http::Request, handler: &dyn Handler, fault: Fault) -> After
     };
     let reply = handler.refuse(fault.refusal, head);
     let mut terms = terms(&raw);
-    terms.keep_alive &= fault.in_step;
+    let is_stopping = fault.refusal == Refusal::Stopping;
+    terms.keep_alive &= fault.in_step && !is_stopping;
     match unread_length(&raw) {
         Some(length) if length > MAX_DRAINED_BYTES => abandon(raw, reply, terms),
+        // Only what we write ourselves can say `Connection: close`.
+        Some(_) if is_stopping && intake::value(&raw, "Expect").is_none() => {
+            refuse_at_once(raw.into_writer(), reply, terms);
+        }
         // `into_writer` would read the body first, and never return if the client
         // waits for `100 Continue`; `respond` writes first.
         Some(_) => respond(raw, reply),
