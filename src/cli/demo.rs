@@ -38,8 +38,8 @@ pub(super) fn run(config: Config) -> Result<(), CliError> {
     serve::serve(listener, &config, service, asked)
 }
 
-/// Never the user's own tokens. A fixed place for each port: a demo ends by Ctrl-C
-/// and cannot clean up, but the next one can use the same file again.
+/// Never the user's own tokens. A fixed place for each port: a demo that
+/// is killed cannot clean up, but the next one can use the same file again.
 fn token_store(port: u16) -> PathBuf {
     let home = std::env::home_dir().unwrap_or_else(std::env::temp_dir);
     home.join(".cache/gemini-proxy")

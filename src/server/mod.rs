@@ -245,7 +245,10 @@ impl Handler for Arc<Service> {
     }
 
     fn is_light(&self, path: &str) -> bool {
-        matches!(Route::of(path), Route::Health | Route::AuthStatus)
+        matches!(
+            Route::of(path),
+            Route::Health | Route::Metrics | Route::AuthStatus
+        )
     }
 }
 

@@ -58,6 +58,23 @@ fn a_whole_answer_and_a_stream_have_one_line_each() {
 }
 
 #[test]
+fn so_it_is_with_the_other_two_ways_to_ask() {
+    let simulator = Simulator::start().unwrap();
+    let proxy = Proxy::start(&simulator);
+    for (path, field) in [("/v1/completions", "prompt"), ("/v1/responses", "input")] {
+        for streams in [false, true] {
+            let request = json!({"model": MODEL, field: "Hi", "stream": streams});
+            let answer = proxy.send("POST", path, &[], request.to_string().as_bytes());
+            let line = proxy.log().request(answer.header("x-request-id").unwrap());
+            let said = format!(" route={path} status=200 model={MODEL} google=200 tokens_in=");
+            assert!(line.contains(&said), "{line}");
+            assert_eq!(line.contains(" first_ms="), streams, "{line}");
+            assert!(line.ends_with(" end=complete"), "{line}");
+        }
+    }
+}
+
+#[test]
 fn what_is_refused_says_by_what_code_and_only_what_is_not_the_clients_fault_warns() {
     let simulator = Simulator::start().unwrap();
     let proxy = Proxy::start(&simulator);
