@@ -24,6 +24,8 @@ pub struct Config {
     pub tolerate_missing_finish: bool,
     /// `PROXY_MAX_BODY_MB`, in bytes.
     pub max_body_bytes: u64,
+    /// `PROXY_SHUTDOWN_TIMEOUT`: how long requests may go on when we are to stop.
+    pub shutdown_timeout: Duration,
     /// `PROXY_UPSTREAM`, or what `GEMINI_API_KEY` implies.
     pub upstream: UpstreamKind,
     /// `PROXY_SEARCH_WITH_TOOLS`: Google Search beside functions, from Gemini 3 on.

@@ -26,7 +26,9 @@
 //!
 //! 1. [`server::transport`] takes a connection's request, reads its body and
 //!    finds it a thread.
-//! 2. [`server`] routes it and asks for the key.
+//! 2. [`server`] routes it and asks for the key. Its record (`server/record.rs`) goes
+//!    with it from here, and becomes its line in the log and its numbers in
+//!    `GET /metrics`.
 //! 3. `server/chat.rs` parses the body ([`wire::openai`]) and makes the
 //!    [`translate::Stamp`]: the clock and the dice are here and nowhere below.
 //! 4. `server/images.rs` fetches what the client named by address
@@ -54,6 +56,12 @@
 //! what the client sees in `server/error.rs`, the only place that makes OpenAI's
 //! envelope: with a status of its own before the first byte, as the last event
 //! of the stream after it.
+//!
+//! # The end
+//!
+//! `cli/signals.rs` sets a flag, and the [`server::transport`] sees it: nothing new is
+//! begun, and what is being answered may go on for a while. After that every pulse
+//! fails, and the answers end in an error as any other ([`http::GaveUp::Stopped`]).
 //!
 //! # What is deliberately absent
 //!

@@ -4,11 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{CliError, serve};
+use crate::cli::{CliError, serve, signals};
 use crate::config::{Config, Endpoints, UpstreamKind};
 use crate::secret::Secret;
 use crate::server::base_url;
-use crate::server::transport::listener::Limits;
 use crate::simulator::Simulator;
 
 /// What the stand-in takes for a Gemini API key.
@@ -31,19 +30,16 @@ pub(super) fn run(config: Config) -> Result<(), CliError> {
     };
     let account = serve::account(&config)?;
     let service = serve::service(&config, account, address)?;
+    let asked = signals::asked_to_stop().map_err(CliError::Signals)?;
     let mut out = std::io::stdout();
     writeln!(out, "http://{address}")?;
     let invitation = invitation(&base_url(address), !config.api_keys.is_empty());
     write!(out, "{invitation}")?;
-    let limits = Limits {
-        max_body_bytes: config.max_body_bytes,
-        ..Limits::default()
-    };
-    Err(CliError::Serving(listener.run(service, limits)))
+    serve::serve(listener, &config, service, asked)
 }
 
-/// Never the user's own tokens. A fixed place for each port: a demo ends by Ctrl-C
-/// and cannot clean up, but the next one can use the same file again.
+/// Never the user's own tokens. A fixed place for each port: a demo that
+/// is killed cannot clean up, but the next one can use the same file again.
 fn token_store(port: u16) -> PathBuf {
     let home = std::env::home_dir().unwrap_or_else(std::env::temp_dir);
     home.join(".cache/gemini-proxy")

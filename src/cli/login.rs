@@ -16,6 +16,7 @@ use crate::oauth::pasted::{Pasted, parse_pasted};
 use crate::oauth::sign_in::{PASTE_REDIRECT_URI, SignInError, Started};
 use crate::server::redirect::{Redirect, RedirectService};
 use crate::server::transport::listener::{Limits, Listener};
+use crate::server::transport::stop::Stop;
 use crate::upstream::account::{Account, AccountError, SignedIn};
 
 const MINUTES: u64 = 5;
@@ -162,7 +163,7 @@ fn wait_for_redirect(account: Arc<Account>, events: Sender<Event>) -> Result<Str
         // Nobody listens once the command is over.
         let _ = events.send(Event::Redirect(redirect));
     });
-    thread::spawn(move || listener.run(service, Limits::default()));
+    thread::spawn(move || listener.run(service, Limits::default(), &Stop::never()));
     Ok(redirect_uri)
 }
 

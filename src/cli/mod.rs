@@ -10,6 +10,7 @@ mod login;
 mod logout;
 mod serve;
 pub mod settings;
+mod signals;
 mod simulator;
 mod status;
 
@@ -42,6 +43,8 @@ pub enum CliError {
         source: std::io::Error,
         hint: Option<&'static str>,
     },
+    #[error("signals cannot be caught: {0}")]
+    Signals(std::io::Error),
     #[error("serving ended: {0}")]
     Serving(std::io::Error),
     #[error("the stand-in for Google cannot run: {0}")]

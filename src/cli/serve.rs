@@ -3,12 +3,14 @@
 use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use crate::cli::CliError;
 use crate::cli::settings::BadSetting;
+use crate::cli::{CliError, signals};
 use crate::config::{Config, Origins, UpstreamKind};
 use crate::http::{Fetcher, Http, Reach};
 use crate::server::transport::listener::{Limits, Listener};
+use crate::server::transport::stop::Stop;
 use crate::server::{Service, base_url};
 use crate::upstream::account::Account;
 use crate::upstream::{CodeAssist, GeminiApi, Upstream};
@@ -18,14 +20,30 @@ pub(super) fn run(config: &Config) -> Result<(), CliError> {
     let address = listener.local_addr();
     let account = account(config)?;
     let service = service(config, account.clone(), address)?;
+    let asked = signals::asked_to_stop().map_err(CliError::Signals)?;
     // The first line is for programs.
     writeln!(std::io::stdout(), "http://{address}")?;
     greet(config, &account, address);
+    serve(listener, config, service, asked)?;
+    account.wait_for_renewal();
+    Ok(())
+}
+
+/// Serves until it is `asked` to stop.
+pub(super) fn serve(
+    listener: Listener,
+    config: &Config,
+    service: Arc<Service>,
+    asked: Arc<AtomicBool>,
+) -> Result<(), CliError> {
     let limits = Limits {
         max_body_bytes: config.max_body_bytes,
         ..Limits::default()
     };
-    Err(CliError::Serving(listener.run(service, limits)))
+    let stop = Stop::when(asked, config.shutdown_timeout);
+    listener
+        .run(service, limits, &stop)
+        .map_err(CliError::Serving)
 }
 
 /// Judges the address that was bound: what a name stands for may change.

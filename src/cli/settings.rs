@@ -22,6 +22,9 @@ const DEFAULT_MAX_BODY_MB: u64 = 32;
 /// Google takes far less; each body is held in memory.
 const MOST_BODY_MB: u64 = 1024;
 
+/// As long as Kubernetes waits; `docker stop` waits 10 s, systemd 90.
+const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// One setting is wrong. Says which, what was expected, and never a secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {problem}")]
@@ -63,6 +66,7 @@ pub fn read(
         cors_origins: settings.cors_origins()?,
         tolerate_missing_finish: settings.switch("PROXY_TOLERATE_MISSING_FINISH")?,
         max_body_bytes: settings.max_body_bytes()?,
+        shutdown_timeout: settings.shutdown_timeout()?,
         upstream: settings.upstream(flags, gemini_api_key.is_some())?,
         search_with_tools: settings.switch("PROXY_SEARCH_WITH_TOOLS")?,
         gemini_api_key,
@@ -99,6 +103,7 @@ pub fn for_demo(
         cors_origins: settings.cors_origins()?,
         tolerate_missing_finish: settings.switch("PROXY_TOLERATE_MISSING_FINISH")?,
         max_body_bytes: settings.max_body_bytes()?,
+        shutdown_timeout: settings.shutdown_timeout()?,
         upstream: settings.upstream(flags, false)?,
         search_with_tools: settings.switch("PROXY_SEARCH_WITH_TOOLS")?,
         gemini_api_key: None,
@@ -234,6 +239,16 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
                 let problem = format!("'{size}' is no size; expected 1 to {MOST_BODY_MB}, in MiB");
                 Err(BadSetting::new(name, problem))
             }
+        }
+    }
+
+    fn shutdown_timeout(&self) -> Result<Duration, BadSetting> {
+        let name = "PROXY_SHUTDOWN_TIMEOUT";
+        match self.text(name)?.as_deref().map(str::trim) {
+            None => Ok(DEFAULT_SHUTDOWN_TIMEOUT),
+            Some("0") => Ok(Duration::ZERO),
+            Some(seconds) => time_limit(seconds)
+                .map_err(|problem| BadSetting::new(name, format!("{problem}, nor 0"))),
         }
     }
 
@@ -445,6 +460,7 @@ mod tests {
         assert_eq!(config.upstream, UpstreamKind::CodeAssist);
         assert_eq!(config.max_body_bytes, 32 * 1024 * 1024);
         assert!(!config.tolerate_missing_finish);
+        assert_eq!(config.shutdown_timeout, Duration::from_secs(30));
         assert_eq!(
             config.endpoints.code_assist,
             "https://cloudcode-pa.googleapis.com"
@@ -488,6 +504,8 @@ mod tests {
             ("PROXY_CONNECT_TIMEOUT", "0"),
             ("PROXY_FIRST_BYTE_TIMEOUT", "inf"),
             ("PROXY_IDLE_TIMEOUT", "5m"),
+            ("PROXY_SHUTDOWN_TIMEOUT", "-1"),
+            ("PROXY_SHUTDOWN_TIMEOUT", "never"),
             ("TOKEN_STORE_PATH", "/"),
             ("TOKEN_STORE_PATH", "new-folder/"),
             ("TOKEN_STORE_PATH", "~/tokens.json"),

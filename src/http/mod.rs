@@ -19,7 +19,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, BodyReader, Proxy, ProxyProtocol, RequestBuilder, Timeout};
 
-use self::waiting::{SlicedConnector, connecting, is_given_up, waiting};
+use self::waiting::{SlicedConnector, connecting, gave_up, waiting};
 use crate::config::Outbound;
 
 const USER_AGENT: &str = concat!("gemini-proxy/", env!("CARGO_PKG_VERSION"));
@@ -211,6 +211,11 @@ impl Http {
     }
 
     fn explain(&self, error: ureq::Error, host: String) -> HttpError {
+        if let ureq::Error::Io(error) = &error
+            && let Some(gave_up) = gave_up(error)
+        {
+            return HttpError::GaveUp(gave_up);
+        }
         match error {
             ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => HttpError::TimedOut {
                 host,
@@ -222,7 +227,6 @@ impl Http {
                 what: "read the request",
                 limit: self.limits.idle,
             },
-            ureq::Error::Io(error) if is_given_up(&error) => HttpError::GaveUp(GaveUp),
             // It may have read the request, and even answered it.
             error if is_stale(&error) => HttpError::BrokenOff {
                 host,
@@ -329,8 +333,8 @@ impl Body {
                 .and_then(|inner| inner.downcast_ref::<ureq::Error>())
                 .is_some_and(|inner| matches!(inner, ureq::Error::Timeout(_)));
             let host = self.host.clone();
-            if is_given_up(&error) {
-                HttpError::GaveUp(GaveUp)
+            if let Some(gave_up) = gave_up(&error) {
+                HttpError::GaveUp(gave_up)
             } else if timed_out {
                 HttpError::TimedOut {
                     host,

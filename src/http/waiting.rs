@@ -23,10 +23,15 @@ const SLICE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Pulse(Option<Rc<dyn Fn() -> Result<(), GaveUp>>>);
 
-/// Nobody waits for the answer any more.
+/// Why the answer is not waited for any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("nobody waits for the answer any more")]
-pub struct GaveUp;
+pub enum GaveUp {
+    #[error("nobody waits for the answer any more")]
+    Left,
+    /// The client still waits.
+    #[error("the proxy is being stopped")]
+    Stopped,
+}
 
 impl Pulse {
     pub fn new(beat: impl Fn() -> Result<(), GaveUp> + 'static) -> Self {
@@ -158,11 +163,11 @@ fn given_up(gave_up: GaveUp) -> ureq::Error {
     ureq::Error::Io(io::Error::other(gave_up))
 }
 
-/// Whether an error of ureq's is [`GaveUp`] in disguise.
-pub(super) fn is_given_up(error: &io::Error) -> bool {
-    let inner = error.get_ref();
-    inner.is_some_and(|inner| {
-        inner.is::<GaveUp>()
-            || matches!(inner.downcast_ref::<ureq::Error>(), Some(ureq::Error::Io(io)) if is_given_up(io))
-    })
+/// The [`GaveUp`] that an error of ureq's may be in disguise.
+pub(super) fn gave_up(error: &io::Error) -> Option<GaveUp> {
+    let inner = error.get_ref()?;
+    if let Some(ureq::Error::Io(io)) = inner.downcast_ref() {
+        return gave_up(io);
+    }
+    inner.downcast_ref().copied()
 }

@@ -89,6 +89,7 @@ impl FakeGoogle {
     pub(crate) fn config(&self) -> Config {
         Config {
             tolerate_missing_finish: false,
+            shutdown_timeout: std::time::Duration::ZERO,
             max_body_bytes: 1 << 20,
             host: "127.0.0.1".into(),
             port: 0,

@@ -3,15 +3,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Service;
 use super::asking::Asking;
 use super::error::ApiError;
+use super::record::Record;
 use super::responses::{self, Answering};
-use crate::http::Pulse;
+use crate::http::{HttpError, Pulse};
 use crate::server::transport::writer::{Heartbeat, More, Refused, Reply, Source};
 use crate::translate::{CompletionTranslator, StreamTranslator, Unfinished};
 use crate::upstream::{Event, EventStream, Question, UpstreamError};
@@ -21,9 +22,6 @@ use crate::wire::responses::ResponseEvent;
 /// Google has said why it stopped. Its counts may still come, its connection may stay
 /// open; so long is waited for both.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Of English text, about; other languages and code have fewer.
-const BYTES_A_TOKEN: usize = 4;
 
 /// A stream's head, and its source.
 pub(super) fn reply(source: AnswerStream) -> Reply {
@@ -78,16 +76,11 @@ impl Dialect {
         }
     }
 
-    /// How much Google has said so far, for the log.
-    fn heard(&self) -> String {
-        let bytes = match self {
+    fn said_bytes(&self) -> usize {
+        match self {
             Self::Chat { translator, .. } => translator.said_bytes(),
             Self::Completions(translator) => translator.said_bytes(),
             Self::Responses(answer) => answer.translator.said_bytes(),
-        };
-        match self.usage().completion_tokens {
-            0 => format!("about {} tokens (estimated)", bytes.div_ceil(BYTES_A_TOKEN)),
-            tokens => format!("{tokens} tokens"),
         }
     }
 
@@ -191,15 +184,11 @@ pub(super) struct AnswerStream {
     /// Asked in turn; the first is being answered.
     questions: VecDeque<Question>,
     dialect: Dialect,
-    /// Of the request, for the log.
-    id: String,
+    record: Arc<Record>,
     /// Once Google has accepted the question.
     events: Option<EventStream>,
     /// What was pulled before the answer began.
     first: Option<(Vec<u8>, Result<More, ApiError>)>,
-    begun: Instant,
-    /// It has come to an end, good or bad, and the log says which.
-    is_over: bool,
 }
 
 /// How far the answer has been pulled.
@@ -212,7 +201,7 @@ enum Pulled {
 impl AnswerStream {
     pub(super) fn new(
         service: &Arc<Service>,
-        id: &str,
+        record: &Arc<Record>,
         questions: VecDeque<Question>,
         dialect: Dialect,
     ) -> Self {
@@ -220,11 +209,9 @@ impl AnswerStream {
             service: service.clone(),
             questions,
             dialect,
-            id: id.to_owned(),
+            record: record.clone(),
             events: None,
             first: None,
-            begun: Instant::now(),
-            is_over: false,
         }
     }
 
@@ -237,21 +224,25 @@ impl AnswerStream {
             if self.events.is_none() {
                 self.events = Some(self.ask(pulse)?);
             }
-            if self.pull_events(out, pulse)? == Pulled::SomethingAtHand {
+            let pulled = self.pull_events(out, pulse);
+            self.record
+                .said(self.dialect.usage(), self.dialect.said_bytes());
+            if pulled? == Pulled::SomethingAtHand {
+                self.record.content();
                 return Ok(More::Yes);
             }
             self.events = None;
             if self.dialect.begins_anew() {
-                log::info!("{} the answer is empty: asking Google once more", self.id);
                 continue;
             }
             let is_last = self.questions.len() == 1;
-            if self.service.tolerates_missing_finish && !self.dialect.is_finished() {
-                log::warn!(
-                    "{} Google has not said why it stopped: taken for finished",
-                    self.id
-                );
-                self.dialect.presume_stopped();
+            if !self.dialect.is_finished() {
+                self.service.metrics.unfinished_streams.count();
+                if self.service.tolerates_missing_finish {
+                    let id = self.record.id();
+                    log::warn!("{id} Google has not said why it stopped: taken for finished");
+                    self.dialect.presume_stopped();
+                }
             }
             self.dialect.finish(&self.service, is_last, out)?;
             self.questions.pop_front();
@@ -263,7 +254,7 @@ impl AnswerStream {
     fn ask(&mut self, pulse: &Pulse) -> Result<EventStream, ApiError> {
         loop {
             let question = &self.questions[0];
-            match self.service.upstream.stream(question, pulse) {
+            match self.service.stream(question, pulse, &self.record) {
                 Ok(events) => {
                     self.dialect.accepted();
                     return Ok(events);
@@ -300,7 +291,10 @@ impl AnswerStream {
                 Err(error) => break Err(error),
             }
         };
-        outcome.map_err(|error| self.failed(error))
+        outcome.map_err(|error| {
+            self.record.failed(&error);
+            self.failed(error)
+        })
     }
 
     fn failed(&mut self, error: UpstreamError) -> ApiError {
@@ -318,7 +312,7 @@ impl AnswerStream {
         let mut event = Vec::new();
         self.dialect.fail(&error, &mut event);
         let mut reply = error.into_reply();
-        reply.add_header("x-request-id", self.id.clone());
+        reply.add_header("x-request-id", self.record.id().to_owned());
         Refused { reply, event }
     }
 }
@@ -329,10 +323,7 @@ impl Source for AnswerStream {
         let mut chunks = Vec::new();
         match self.pull(&mut chunks, pulse) {
             Err(error) if chunks.is_empty() => {
-                if !error.is_of_one_who_left() {
-                    log::info!("{} {}", self.id, error.for_log());
-                    self.is_over = true;
-                }
+                self.record.ends_with(&error);
                 Err(self.refused(error))
             }
             outcome => {
@@ -357,21 +348,22 @@ impl Source for AnswerStream {
                 out.extend_from_slice(&chunks);
                 outcome
             }
-            None => self.pull(out, pulse),
+            // A stream that never has to wait asks here whether to go on.
+            None => match pulse.beat() {
+                Ok(()) => self.pull(out, pulse),
+                Err(gave_up) => Err(HttpError::from(gave_up).into()),
+            },
         };
         match outcome {
             Ok(More::Yes) => More::Yes,
             Ok(More::No) => {
-                let tokens = self.dialect.usage().total_tokens;
-                self.is_over = true;
-                log::info!("{} stream complete, {tokens} tokens", self.id);
+                self.record.stream_is_complete();
                 More::No
             }
-            // Dropping this says so.
-            Err(error) if error.is_of_one_who_left() => More::No,
             Err(error) => {
-                self.is_over = true;
-                log::warn!("{} stream broke off: {}", self.id, error.for_log());
+                self.record.head_is_sent();
+                self.record.ends_with(&error);
+                // Nobody reads it if the client has left.
                 self.dialect.fail(&error, out);
                 More::No
             }
@@ -379,37 +371,26 @@ impl Source for AnswerStream {
     }
 
     fn heartbeat(&self) -> Heartbeat {
+        let record = self.record.clone();
         match &self.dialect {
             Dialect::Responses(answer) => {
                 let opening = answer.translator.opening();
-                Box::new(move |out| opening.tell(|event| write_named_event(out, event)))
+                Box::new(move |out| {
+                    record.head_is_sent();
+                    opening.tell(|event| write_named_event(out, event));
+                })
             }
             // A comment: anything else would be taken for a chunk by some clients.
-            _ => Box::new(|out| out.extend_from_slice(b": keep-alive\n\n")),
+            _ => Box::new(move |out| {
+                record.head_is_sent();
+                out.extend_from_slice(b": keep-alive\n\n");
+            }),
         }
     }
 
     fn broken(&mut self) -> Refused {
-        log::error!("{} panicked; the line before this says where", self.id);
+        self.record.panicked();
         self.refused(ApiError::internal())
-    }
-}
-
-/// The transport drops what nobody reads any more.
-impl Drop for AnswerStream {
-    fn drop(&mut self) {
-        if !self.is_over {
-            let model = self
-                .questions
-                .front()
-                .map_or("no model", |question| &question.model);
-            log::info!(
-                "{} the client left after {:.1} s; {model} had said {}",
-                self.id,
-                self.begun.elapsed().as_secs_f32(),
-                self.dialect.heard()
-            );
-        }
     }
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::ApiError;
+use super::metrics::SecondTry;
+use super::record::Record;
 use super::{Service, body, images};
 use crate::config::Config;
 use crate::http::Pulse;
@@ -47,6 +49,7 @@ pub(super) struct Plan {
 /// What it takes to read the answer, and to ask once more.
 pub(super) struct Asking {
     service: Arc<Service>,
+    record: Arc<Record>,
     front: Front,
     /// What the client calls the fields of its request, if not as chat does.
     fields: Option<Fields>,
@@ -75,6 +78,7 @@ enum Care {
 impl Asking {
     pub(super) fn new(
         service: &Arc<Service>,
+        record: &Arc<Record>,
         body: Vec<u8>,
         front: Front,
         pulse: &Pulse,
@@ -83,6 +87,7 @@ impl Asking {
         let fields = told.as_ref().map(|told| told.fields.clone());
         let rejected = |rejection: Rejection| in_fields(rejection, fields.as_ref());
         let stamp = stamp(model(chat.model.as_deref())?)?;
+        record.asks(&stamp.model);
         let fetched = images::fetch_all(&chat, &service.fetcher, pulse)
             .map_err(|error| in_fields(error, fields.as_ref()))?;
         let signatures = &*service.signatures;
@@ -99,11 +104,12 @@ impl Asking {
             include_usage: options.and_then(|options| options.include_usage) == Some(true),
             told,
         };
-        let service = service.clone();
+        let (service, record) = (service.clone(), record.clone());
         let (care, was_careful, was_empty) = (Care::None, false, false);
         Ok((
             Self {
                 service,
+                record,
                 front,
                 fields,
                 body,
@@ -137,11 +143,11 @@ impl Asking {
     pub(super) fn headers(&self) -> Vec<(&'static str, String)> {
         let retried = match self.care {
             Care::None => None,
-            Care::Signatures => Some("thought_signatures"),
-            Care::Schemas => Some("schemas"),
+            Care::Signatures => Some(SecondTry::ThoughtSignatures),
+            Care::Schemas => Some(SecondTry::Schemas),
         };
         let ignored = self.ignored.clone().map(|fields| (IGNORED, fields));
-        let retried = retried.map(|what| (RETRIED, what.to_owned()));
+        let retried = retried.map(|what| (RETRIED, what.name().to_owned()));
         ignored.into_iter().chain(retried).collect()
     }
 
@@ -153,14 +159,21 @@ impl Asking {
         }
         let question = self.careful_question(care)?;
         self.care = care;
-        log::info!("asking Google again, more careful about {care:?}");
+        self.record.tries_again(match care {
+            Care::Signatures => SecondTry::ThoughtSignatures,
+            _ => SecondTry::Schemas,
+        });
         Some(question)
     }
 
     /// The answer is empty, and the client has got nothing of it: once, that may
     /// have been bad luck.
     pub(super) fn allows_another_try(&mut self) -> bool {
-        !std::mem::replace(&mut self.was_empty, true)
+        let is_first = !std::mem::replace(&mut self.was_empty, true);
+        if is_first {
+            self.record.tries_again(SecondTry::Empty);
+        }
+        is_first
     }
 
     /// Nothing can be said otherwise any more: Google has accepted the question.

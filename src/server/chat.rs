@@ -6,6 +6,7 @@ use super::Service;
 use super::answer_stream::{self, AnswerStream, Dialect};
 use super::asking::{Asking, Front, Plan};
 use super::error::ApiError;
+use super::record::Record;
 use crate::http::Pulse;
 use crate::server::transport::exchange::Request;
 use crate::server::transport::writer::Reply;
@@ -16,10 +17,10 @@ use crate::upstream::Question;
 pub(super) fn create(
     service: &Arc<Service>,
     request: &mut Request,
-    id: &str,
+    record: &Arc<Record>,
 ) -> Result<Reply, ApiError> {
     let pulse = request.pulse();
-    let (asking, plan) = Asking::new(service, request.take_body(), Front::Chat, &pulse)?;
+    let (asking, plan) = Asking::new(service, record, request.take_body(), Front::Chat, &pulse)?;
     let Plan {
         question,
         streams,
@@ -27,7 +28,7 @@ pub(super) fn create(
         ..
     } = plan;
     if !streams {
-        return whole(service, asking, question, &pulse);
+        return whole(service, asking, question, &pulse, record);
     }
     let headers = asking.headers();
     let translator = StreamTranslator::new(asking.reader(), include_usage);
@@ -36,7 +37,7 @@ pub(super) fn create(
         asking: Box::new(asking),
         include_usage,
     };
-    let stream = AnswerStream::new(service, id, [question].into(), dialect);
+    let stream = AnswerStream::new(service, record, [question].into(), dialect);
     Ok(answer_stream::reply(stream).with_headers(headers))
 }
 
@@ -45,9 +46,10 @@ fn whole(
     mut asking: Asking,
     mut question: Question,
     pulse: &Pulse,
+    record: &Record,
 ) -> Result<Reply, ApiError> {
     loop {
-        let answer = match service.upstream.generate(&question, pulse) {
+        let answer = match service.generate(&question, pulse, record) {
             Ok(answer) => answer,
             Err(error) => match asking.reconsider(&error) {
                 Some(other) => {
@@ -57,17 +59,17 @@ fn whole(
                 None => return Err(asking.failed(error)),
             },
         };
+        let answer = answer.read().inspect_err(|error| record.failed(error));
+        let answer = answer.map_err(|error| asking.failed(error))?;
         let mut reader = asking.reader();
-        match translate::response(
-            answer.read().map_err(|error| asking.failed(error))?,
-            &mut reader,
-        ) {
+        match translate::response(answer, &mut reader) {
             Err(Unfinished::Empty { .. }) if asking.allows_another_try() => {}
             Ok(completion) if completion.is_empty() && asking.allows_another_try() => {}
             outcome => {
-                return Ok(super::json(200, &outcome?).with_headers(asking.headers()));
+                let completion = outcome?;
+                record.said(completion.usage, 0);
+                return Ok(super::json(200, &completion).with_headers(asking.headers()));
             }
         }
-        log::info!("the answer is empty: asking Google once more");
     }
 }

@@ -8,6 +8,7 @@ use super::answer_stream::{self, AnswerStream, Dialect};
 use super::asking;
 use super::body;
 use super::error::ApiError;
+use super::record::Record;
 use crate::http::Pulse;
 use crate::server::transport::exchange::Request;
 use crate::server::transport::writer::Reply;
@@ -20,11 +21,12 @@ use crate::wire::completions::CompletionRequest;
 pub(super) fn create(
     service: &Arc<Service>,
     request: &mut Request,
-    id: &str,
+    record: &Arc<Record>,
 ) -> Result<Reply, ApiError> {
     let body = request.take_body();
     let given: CompletionRequest<'_> = body::parse(&body)?;
     let stamp = asking::stamp(asking::model(given.model.as_deref())?)?;
+    record.asks(&stamp.model);
     let streams = given.stream == Some(true);
     let options = given.stream_options.as_ref();
     let include_usage = options.and_then(|options| options.include_usage) == Some(true);
@@ -51,9 +53,9 @@ pub(super) fn create(
     let translator = CompletionTranslator::new(&stamp, answers, streams && include_usage);
     let mut reply = if streams {
         let dialect = Dialect::Completions(translator);
-        answer_stream::reply(AnswerStream::new(service, id, questions, dialect))
+        answer_stream::reply(AnswerStream::new(service, record, questions, dialect))
     } else {
-        whole(service, &questions, translator, &request.pulse())?
+        whole(service, &questions, translator, &request.pulse(), record)?
     };
     if let Some(fields) = notes.header_value() {
         reply.add_header(asking::IGNORED, fields);
@@ -66,12 +68,15 @@ fn whole(
     questions: &VecDeque<Question>,
     mut translator: CompletionTranslator,
     pulse: &Pulse,
+    record: &Record,
 ) -> Result<Reply, ApiError> {
     let mut choices = Vec::new();
     for question in questions {
         let fails = |error| ApiError::upstream(error, &question.model, &service.sign_in_page);
-        let answer = service.upstream.generate(question, pulse).map_err(fails)?;
-        translator.read_whole(answer.read().map_err(fails)?, &mut choices)?;
+        let answer = service.generate(question, pulse, record).map_err(fails)?;
+        let answer = answer.read().inspect_err(|error| record.failed(error));
+        translator.read_whole(answer.map_err(fails)?, &mut choices)?;
     }
+    record.said(translator.usage(), 0);
     Ok(super::json(200, &translator.completion(choices)))
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::http::HttpError;
+use crate::http::{GaveUp, HttpError};
 use crate::models;
 use crate::oauth::AuthError;
 use crate::server::transport::writer::Reply;
@@ -19,6 +19,8 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// The code of an answer with nothing in it; its message may hold the model's words.
 const EMPTY_ANSWER: &str = "upstream_invalid_response";
+
+const SHUTTING_DOWN: &str = "shutting_down";
 
 const CLIENT_LEFT: u16 = 499;
 
@@ -105,7 +107,7 @@ impl ApiError {
     /// What a stream of the Responses ends with.
     pub(super) fn failure(&self) -> Failure<'_> {
         Failure {
-            code: self.code.unwrap_or(self.kind),
+            code: self.code(),
             message: &self.message,
         }
     }
@@ -115,14 +117,16 @@ impl ApiError {
         self
     }
 
-    /// Without the message where that may quote the conversation: what is wrong
-    /// with a request, or what the model tried to write.
-    pub(super) fn for_log(&self) -> String {
-        let code = self.code.unwrap_or(self.kind);
-        if matches!(self.status, 400 | 413) || code == EMPTY_ANSWER {
-            return code.to_owned();
-        }
-        format!("{code}: {}", self.message)
+    /// What kind of error it is, in one word.
+    pub(super) fn code(&self) -> &'static str {
+        self.code.unwrap_or(self.kind)
+    }
+
+    /// The message, but where that may quote the conversation: what is wrong with a
+    /// request, or what the model tried to write.
+    pub(super) fn for_log(&self) -> Option<&str> {
+        let may_quote = matches!(self.status, 400 | 413) || self.code() == EMPTY_ANSWER;
+        (!may_quote).then_some(&*self.message)
     }
 
     pub(super) fn no_key() -> Self {
@@ -153,6 +157,20 @@ impl ApiError {
         Self::server(503, "slow_down", message).retry_after(Duration::from_secs(1))
     }
 
+    /// A request that came too late.
+    pub(super) fn stopping() -> Self {
+        let message =
+            "This proxy is being stopped and takes no more requests. Please try again in 1s.";
+        Self::server(503, SHUTTING_DOWN, message).retry_after(Duration::from_secs(1))
+    }
+
+    /// An answer that took too long for the stop.
+    fn stopped() -> Self {
+        let message = "This proxy was stopped before the answer was complete. Please try again in \
+                       1s.";
+        Self::server(503, SHUTTING_DOWN, message).retry_after(Duration::from_secs(1))
+    }
+
     /// A defect of ours; its details belong into the log.
     pub(super) fn internal() -> Self {
         Self::server(
@@ -164,9 +182,8 @@ impl ApiError {
 
     /// For the log alone: nobody is there to read it, and the transport sends nothing.
     /// The status is nginx's.
-    fn left(when: &str) -> Self {
-        let message = format!("the client left {when}");
-        Self::invalid(CLIENT_LEFT, "client_left", message)
+    fn left() -> Self {
+        Self::invalid(CLIENT_LEFT, "client_left", "The client left.")
     }
 
     pub(super) fn is_of_one_who_left(&self) -> bool {
@@ -222,9 +239,6 @@ impl ApiError {
             UpstreamError::Account(error) => Self::account(&error, sign_in),
             UpstreamError::Google(error) => Self::refused(&error, model, sign_in),
             UpstreamError::KeyRefused(error) => Self::key_refused(&error),
-            UpstreamError::Http(HttpError::GaveUp(_)) => {
-                Self::left(&format!("before anything of {model} had come"))
-            }
             UpstreamError::Http(error) => Self::from(error),
             UpstreamError::Garbled { .. } => {
                 Self::server(502, "upstream_invalid_response", error.to_string())
@@ -422,7 +436,8 @@ impl From<HttpError> for ApiError {
             HttpError::BrokenOff { .. } => (502, "upstream_stream_error"),
             HttpError::Unreachable { .. } => (502, "upstream_error"),
             HttpError::TooLong { .. } => (502, "upstream_invalid_response"),
-            HttpError::GaveUp(_) => return Self::left("before Google was asked"),
+            HttpError::GaveUp(GaveUp::Left) => return Self::left(),
+            HttpError::GaveUp(GaveUp::Stopped) => return Self::stopped(),
         };
         Self::server(status, code, format!("{error}."))
     }

@@ -3,7 +3,8 @@
 //! A request takes this way: `transport` reads it and finds it a thread;
 //! [`Service`] routes it and checks its key; a handler (`chat`, `models`,
 //! `auth`) makes a reply of it; `transport` writes that. Every failure becomes
-//! what the client sees in `error`.
+//! what the client sees in `error`; how it ended is in its `record`, for the log
+//! and for `metrics`.
 
 pub mod transport;
 
@@ -20,8 +21,10 @@ mod cors;
 mod error;
 pub mod explain;
 mod images;
+mod metrics;
 mod models;
 mod page;
+mod record;
 pub mod redirect;
 mod response_store;
 mod responses;
@@ -33,24 +36,25 @@ pub use auth::TERMS;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::config::{Config, Origins, UpstreamKind};
-use crate::http::Fetcher;
+use crate::http::{Fetcher, Pulse};
 use crate::secret::Secret;
 use crate::server::error::{ApiError, SignInPage};
+use crate::server::metrics::Metrics;
 use crate::server::models::OfferedModels;
+use crate::server::record::Record;
 use crate::server::response_store::ResponseStore;
 use crate::server::router::{Guard, Route};
 use crate::server::signature_cache::SignatureCache;
 use crate::server::transport::exchange::Request;
-use crate::server::transport::listener::{Handler, Refusal};
+use crate::server::transport::listener::{Handler, Head, Refusal};
 use crate::server::transport::writer::Reply;
 use crate::translate::{Manner, Seal};
-use crate::upstream::Upstream;
 use crate::upstream::account::Account;
+use crate::upstream::{Answer, EventStream, Question, Upstream, UpstreamError};
 
 /// The proxy, as its clients see it.
 pub struct Service {
@@ -69,6 +73,7 @@ pub struct Service {
     responses: ResponseStore,
     seal: Seal,
     offered: OfferedModels,
+    metrics: Arc<Metrics>,
     sign_in_page: SignInPage,
     /// Where it listens.
     address: SocketAddr,
@@ -97,6 +102,7 @@ impl Service {
             responses: ResponseStore::default(),
             seal: seal(config),
             offered: OfferedModels::default(),
+            metrics: Arc::new(Metrics::new()),
             sign_in_page: SignInPage {
                 base_url: base_url(address),
                 has_command: !config.is_demo,
@@ -109,7 +115,7 @@ impl Service {
         self: &Arc<Self>,
         route: &Route,
         request: &mut Request,
-        id: &str,
+        record: &Arc<Record>,
     ) -> Result<Reply, ApiError> {
         if let Some(reply) = cors::preflight(&self.cors_origins, request) {
             return Ok(reply);
@@ -135,9 +141,9 @@ impl Service {
         }
         content_encoding::undo(request, self.max_body_bytes)?;
         match route {
-            Route::ChatCompletions => chat::create(self, request, id),
-            Route::Completions => completions::create(self, request, id),
-            Route::Responses => responses::create(self, request, id),
+            Route::ChatCompletions => chat::create(self, request, record),
+            Route::Completions => completions::create(self, request, record),
+            Route::Responses => responses::create(self, request, record),
             Route::Response(id) if request.method == "DELETE" => {
                 responses::delete(self, request, id)
             }
@@ -145,6 +151,7 @@ impl Service {
             Route::Models => Ok(models::list(self)),
             Route::Model(id) => models::retrieve(self, id),
             Route::Health => Ok(json(200, &Health { status: "ok" })),
+            Route::Metrics => Ok(metrics::show(self)),
             Route::Welcome => Ok(auth::welcome(self)),
             Route::AuthLogin => Ok(auth::login(self, request)),
             Route::AuthCallback => Ok(auth::callback(self, request)),
@@ -161,40 +168,60 @@ impl Service {
             }
         }
     }
+
+    /// Asks Google for a whole answer.
+    fn generate(
+        &self,
+        question: &Question,
+        pulse: &Pulse,
+        record: &Record,
+    ) -> Result<Answer, UpstreamError> {
+        let answer = self.upstream.generate(question, pulse);
+        record.answered(&answer);
+        answer
+    }
+
+    /// Asks Google for an answer in events.
+    fn stream(
+        &self,
+        question: &Question,
+        pulse: &Pulse,
+        record: &Record,
+    ) -> Result<EventStream, UpstreamError> {
+        let events = self.upstream.stream(question, pulse);
+        record.answered(&events);
+        events
+    }
 }
 
 impl Handler for Arc<Service> {
     fn answer(&self, request: &mut Request) -> Reply {
-        let begun = Instant::now();
-        let id = request_id();
-        let (method, path) = (request.method.clone(), request.path.clone());
+        let record = Record::begin(&self.metrics, request_id(), &request.method, &request.path);
         let origin = request.header("origin").map(str::to_owned);
-        let route = Route::of(&path);
-        // The transport would catch it, too, but does not know the id.
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.route(&route, request, &id)));
-        let outcome = outcome.unwrap_or_else(|_| {
-            log::error!("{id} panicked; the line before this says where");
-            Err(ApiError::internal())
-        });
-        let mut reply = outcome.unwrap_or_else(|error| {
-            log::info!("{id} {}", error.for_log());
-            error.into_reply()
-        });
-        match &reply {
-            Reply::Whole { status, .. } => {
-                log::info!(
-                    "{id} {method} {path} {status} {} ms",
-                    begun.elapsed().as_millis()
-                );
+        let route = Route::of(&request.path);
+        // The transport would catch it, too, but knows nothing of the record.
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.route(&route, request, &record)));
+        let mut reply = match outcome {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error)) => {
+                record.ends_with(&error);
+                error.into_reply()
             }
-            // It is not decided yet what becomes of it.
-            Reply::Stream { .. } => log::info!("{id} {method} {path} stream"),
+            Err(_) => {
+                record.panicked();
+                ApiError::internal().into_reply()
+            }
+        };
+        // What becomes of a stream, it tells itself.
+        if let Reply::Whole { status, body, .. } = &reply {
+            record.is_whole(*status, body);
         }
-        reply.add_header("x-request-id", id);
+        reply.add_header("x-request-id", record.id().to_owned());
         cors::expose(&self.cors_origins, origin.as_deref(), reply)
     }
 
-    fn refuse(&self, refusal: Refusal, origin: Option<&str>) -> Reply {
+    fn refuse(&self, refusal: Refusal, head: Head<'_>) -> Reply {
+        let record = Record::begin(&self.metrics, request_id(), head.method, head.path);
         let error = match refusal {
             Refusal::MalformedFraming(what) => ApiError::invalid(
                 400,
@@ -208,15 +235,20 @@ impl Handler for Arc<Service> {
                 "The connection ended before the body was complete.",
             ),
             Refusal::Overloaded => ApiError::overloaded(),
+            Refusal::Stopping => ApiError::stopping(),
             Refusal::Panicked => ApiError::internal(),
         };
+        record.ends_with(&error);
         let mut reply = error.into_reply();
-        reply.add_header("x-request-id", request_id());
-        cors::expose(&self.cors_origins, origin, reply)
+        reply.add_header("x-request-id", record.id().to_owned());
+        cors::expose(&self.cors_origins, head.origin, reply)
     }
 
     fn is_light(&self, path: &str) -> bool {
-        matches!(Route::of(path), Route::Health | Route::AuthStatus)
+        matches!(
+            Route::of(path),
+            Route::Health | Route::Metrics | Route::AuthStatus
+        )
     }
 }
 

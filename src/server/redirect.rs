@@ -7,7 +7,7 @@ use super::auth;
 use super::page::{Mood, Page};
 use crate::http::Pulse;
 use crate::server::transport::exchange::Request;
-use crate::server::transport::listener::{Handler, Refusal};
+use crate::server::transport::listener::{Handler, Head, Refusal};
 use crate::server::transport::writer::{More, Refused, Reply, Source};
 use crate::upstream::account::{Account, AccountError, SignedIn};
 
@@ -60,7 +60,7 @@ where
         }
     }
 
-    fn refuse(&self, _: Refusal, _: Option<&str>) -> Reply {
+    fn refuse(&self, _: Refusal, _: Head<'_>) -> Reply {
         nothing_here(400)
     }
 }

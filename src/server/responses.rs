@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::answer_stream::{self, AnswerStream, Dialect};
 use super::asking::{Asking, Front, Plan};
 use super::error::ApiError;
+use super::record::Record;
 use super::response_store::{Expanded, Kept, Owner};
 use super::{Service, access};
 use crate::http::Pulse;
@@ -28,7 +29,7 @@ pub(super) struct Keeping {
 pub(super) fn create(
     service: &Arc<Service>,
     request: &mut Request,
-    id: &str,
+    record: &Arc<Record>,
 ) -> Result<Reply, ApiError> {
     let owner = access::owner(request, &service.api_keys);
     let Expanded {
@@ -39,7 +40,7 @@ pub(super) fn create(
     } = service.responses.expand(request.take_body(), owner)?;
     let pulse = request.pulse();
     let front = Front::Responses { remembered };
-    let (asking, plan) = Asking::new(service, body, front, &pulse)?;
+    let (asking, plan) = Asking::new(service, record, body, front, &pulse)?;
     let Plan {
         question,
         streams,
@@ -62,11 +63,11 @@ pub(super) fn create(
         keeping,
     };
     if !streams {
-        return whole(service, answer, question, &pulse);
+        return whole(service, answer, question, &pulse, record);
     }
     let headers = answer.asking.headers();
     let dialect = Dialect::Responses(Box::new(answer));
-    let stream = AnswerStream::new(service, id, [question].into(), dialect);
+    let stream = AnswerStream::new(service, record, [question].into(), dialect);
     Ok(answer_stream::reply(stream).with_headers(headers))
 }
 
@@ -103,12 +104,13 @@ fn whole(
     mut answer: Answering,
     mut question: Question,
     pulse: &Pulse,
+    record: &Record,
 ) -> Result<Reply, ApiError> {
     loop {
         let Answering {
             translator, asking, ..
         } = &mut answer;
-        let given = match service.upstream.generate(&question, pulse) {
+        let given = match service.generate(&question, pulse, record) {
             Ok(given) => given,
             Err(error) => match asking.reconsider(&error) {
                 Some(other) => {
@@ -118,18 +120,19 @@ fn whole(
                 None => return Err(asking.failed(error)),
             },
         };
-        let given = given.read().map_err(|error| asking.failed(error))?;
+        let given = given.read().inspect_err(|error| record.failed(error));
+        let given = given.map_err(|error| asking.failed(error))?;
         let outcome = translator.whole(given, now());
         let is_in_vain = match &outcome {
             Ok(_) => translator.is_in_vain(),
             Err(error) => matches!(error, Unfinished::Empty { .. }),
         };
         if is_in_vain && asking.allows_another_try() {
-            log::info!("the answer is empty: asking Google once more");
             translator.begin_anew(asking.reader());
             continue;
         }
         let response = outcome?;
+        record.said(translator.usage(), 0);
         let reply = super::json(200, &response).with_headers(asking.headers());
         answer.keep(service, response);
         return Ok(reply);

@@ -31,6 +31,7 @@ pub(super) enum Route {
     Models,
     Model(String),
     Health,
+    Metrics,
     Welcome,
     AuthLogin,
     AuthCallback,
@@ -58,6 +59,7 @@ impl Route {
         match &*path {
             "/" => return Self::Welcome,
             "/health" => return Self::Health,
+            "/metrics" => return Self::Metrics,
             "/auth/login" => return Self::AuthLogin,
             "/auth/callback" => return Self::AuthCallback,
             "/auth/status" => return Self::AuthStatus,
@@ -98,6 +100,32 @@ impl Route {
         } else {
             Self::Unknown
         }
+    }
+
+    /// As `GET /metrics` calls it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chat_completions",
+            Self::Completions => "completions",
+            Self::Responses => "responses",
+            Self::Response(_) => "response",
+            Self::Models => "models",
+            Self::Model(_) => "model",
+            Self::Health => "health",
+            Self::Metrics => "metrics",
+            Self::Welcome => "welcome",
+            Self::AuthLogin | Self::AuthCallback | Self::AuthStatus | Self::AuthLogout => "auth",
+            Self::Unsupported => "unsupported",
+            Self::Unknown => "other",
+        }
+    }
+
+    /// Whether an answer of the model's is asked for.
+    pub(super) fn asks_google(&self) -> bool {
+        matches!(
+            self,
+            Self::ChatCompletions | Self::Completions | Self::Responses
+        )
     }
 
     /// For the `Allow` header.

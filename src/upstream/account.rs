@@ -10,7 +10,7 @@ use crate::http::{Http, HttpError};
 use crate::oauth::credentials::{Assignment, Credentials};
 use crate::oauth::import::{self, ImportError};
 use crate::oauth::sign_in::{SignInError, SignIns, Started};
-use crate::oauth::token_source::{SignOut, TokenSource};
+use crate::oauth::token_source::{Renewals, SignOut, TokenSource};
 use crate::oauth::{AccessToken, AuthError};
 use crate::secret::Secret;
 use crate::upstream::code_assist::default_user_agent;
@@ -218,6 +218,16 @@ impl Account {
             expires_at_ms: tokens.expires_at_ms,
             problem: tokens.problem.map(AccountError::from).or(refused),
         }
+    }
+
+    /// How often a new access token was asked for.
+    pub fn renewals(&self) -> Renewals {
+        self.tokens.renewals()
+    }
+
+    /// Waits until tokens that Google is just giving are saved.
+    pub fn wait_for_renewal(&self) {
+        self.tokens.wait_for_turn();
     }
 
     /// Google answered 401 to this token.

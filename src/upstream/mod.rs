@@ -17,6 +17,7 @@ pub use event_stream::{Answer, Event, EventStream};
 pub use gemini_api::GeminiApi;
 pub use google_error::{GoogleError, Link};
 pub use question::Question;
+pub use retry::retries;
 pub use verdict::Verdict;
 
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! Asking again: a few times, within a few seconds, and only while nothing of an
 //! answer has come. Clients have retries of their own, and better reasons to wait.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,14 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// How often it is asked whether anyone still waits.
 const SLICE: Duration = Duration::from_millis(200);
 
+/// How often this process has asked again.
+static RETRIES: AtomicU64 = AtomicU64::new(0);
+
+/// How often Google was asked again so far.
+pub fn retries() -> u64 {
+    RETRIES.load(Ordering::Relaxed)
+}
+
 /// Does `ask`, and again after failures that pass by themselves.
 pub(super) fn asking<T>(
     pulse: &Pulse,
@@ -34,6 +43,7 @@ pub(super) fn asking<T>(
         let Some(wait) = pause(&error, attempt).filter(|wait| *wait <= left) else {
             return Err(error);
         };
+        RETRIES.fetch_add(1, Ordering::Relaxed);
         log::info!(
             "asking Google again in {} ms: {}",
             wait.as_millis(),
@@ -117,7 +127,7 @@ mod tests {
 
     #[test]
     fn whoever_leaves_is_not_waited_for() {
-        let pulse = Pulse::new(|| Err(crate::http::GaveUp));
+        let pulse = Pulse::new(|| Err(crate::http::GaveUp::Left));
         let mut asked = 0;
         let outcome: Result<(), _> = asking(&pulse, || {
             asked += 1;

@@ -77,6 +77,22 @@ impl Row {
     }
 }
 
+/// `GET /metrics` knows each code that was told by its name.
+#[track_caller]
+fn assert_all_codes_are_counted(proxy: &Proxy) {
+    let metrics = proxy.get("/metrics");
+    let refusals = metrics
+        .text()
+        .lines()
+        .filter(|line| line.contains("refusals_total{"));
+    let counted: Vec<_> = refusals.filter(|line| !line.ends_with(" 0")).collect();
+    assert!(counted.len() > 3, "{counted:?}");
+    assert!(
+        !counted.iter().any(|line| line.contains("\"other\"")),
+        "{counted:?}"
+    );
+}
+
 const CHAT: &str = "/v1/chat/completions";
 
 const BEARER: &[(&str, &str)] = &[("www-authenticate", "Bearer")];
@@ -151,6 +167,7 @@ fn what_is_wrong_with_a_body() {
         row.check(&proxy.send("POST", CHAT, &[], &body));
     }
     assert!(simulator.requests().is_empty());
+    assert_all_codes_are_counted(&proxy);
 }
 
 #[test]
@@ -353,6 +370,7 @@ fn what_google_says_no_to() {
             }
             simulator.reset();
         }
+        assert_all_codes_are_counted(proxy);
     });
 }
 

@@ -17,8 +17,9 @@
 //!   the client), `failures` (at Google's, or on the way there), `broken_streams`
 //!   (amid an answer), `time_limits` (of each phase), `leaving` (the client goes)
 //! - the program itself: `cli` (arguments and settings), `demo` (the newcomer's
-//!   first command), `explain` (a request, without Google), `secrets` (what never
-//!   reaches the log), `memory` (which does not grow)
+//!   first command), `explain` (a request, without Google), `log_lines` (of
+//!   requests), `metrics` (what is counted), `secrets` (what never
+//!   reaches the log), `shutdown` (signals), `memory` (which does not grow)
 #![allow(clippy::unwrap_used)]
 
 mod client;
@@ -54,6 +55,10 @@ mod time_limits;
 mod cli;
 mod demo;
 mod explain;
+mod log_lines;
 #[cfg(target_os = "linux")]
 mod memory;
+mod metrics;
 mod secrets;
+#[cfg(unix)]
+mod shutdown;

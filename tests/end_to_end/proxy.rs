@@ -45,6 +45,18 @@ impl Proxy {
         self.running.stderr.text()
     }
 
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        self.running.signal(signal);
+    }
+
+    /// Waits for its end by itself: its exit code, and its log to the last line.
+    #[cfg(unix)]
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        let code = self.running.end().code();
+        (code, self.running.stderr.text())
+    }
+
     pub(crate) fn stdout(&self) -> &Transcript {
         &self.running.stdout
     }

@@ -59,6 +59,13 @@ impl Running {
         self.child.id()
     }
 
+    /// Sends it a signal.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, signal).unwrap();
+    }
+
     /// Types a line.
     pub(crate) fn type_line(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().unwrap();
@@ -171,6 +178,13 @@ impl Transcript {
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) {
         self.find(|written| written.contains(text).then_some(()));
+    }
+
+    /// The line of a request in the log with these words in it.
+    #[track_caller]
+    pub(crate) fn request(&self, words: &str) -> String {
+        let is_it = |line: &&str| line.contains("] request id=req_") && line.contains(words);
+        self.find(|written| written.lines().find(is_it).map(str::to_owned))
     }
 
     pub(crate) fn wait_for_end(&self) {

@@ -1,4 +1,4 @@
-//! What never reaches the log, at its most talkative: conversations, keys,
+//! What never reaches the log, at its most talkative, nor the metrics: conversations, keys,
 //! tokens, codes.
 
 use gemini_proxy::config::OauthClient;
@@ -75,10 +75,15 @@ fn assert_silent(log: &str, secrets: &[String]) {
     }
 }
 
-/// The log of a session, which is known to be talkative.
+/// The log of a session, which is known to be talkative, and its metrics.
 fn session(proxy: Proxy) -> String {
-    let log = proxy.stop();
-    for sign in ["DEBUG tiny_http", "POST /v1/chat/completions 200"] {
+    let metrics = proxy.get(&format!("/metrics?key={PROXY_KEY}"));
+    assert_eq!(metrics.status, 200);
+    let log = format!("{}{}", metrics.text(), proxy.stop());
+    for sign in [
+        "DEBUG tiny_http",
+        "method=POST route=/v1/chat/completions status=200",
+    ] {
         assert!(log.contains(sign), "{log}");
     }
     log

@@ -174,7 +174,7 @@ fn whoever_leaves_is_not_waited_for() {
     let address = silent.local_addr().unwrap();
     let reach = Reach::public_only().and(address);
     let fetcher = Fetcher::new(&Outbound::default(), reach).unwrap();
-    let left = Pulse::new(|| Err(GaveUp));
+    let left = Pulse::new(|| Err(GaveUp::Left));
     let outcome = fetcher.get(&format!("http://{address}/"), LIMITS, &left);
-    assert_eq!(outcome, Err(FetchError::GaveUp(GaveUp)));
+    assert_eq!(outcome, Err(FetchError::GaveUp(GaveUp::Left)));
 }

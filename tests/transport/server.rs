@@ -12,7 +12,8 @@ use std::thread;
 
 use gemini_proxy::http::Pulse;
 use gemini_proxy::server::transport::exchange::Request;
-use gemini_proxy::server::transport::listener::{Handler, Limits, Listener, Refusal};
+use gemini_proxy::server::transport::listener::{Handler, Head, Limits, Listener, Refusal};
+use gemini_proxy::server::transport::stop::Stop;
 use gemini_proxy::server::transport::writer::{Heartbeat, More, Refused, Reply, Source};
 
 use crate::client::{Client, PATIENCE};
@@ -55,7 +56,7 @@ impl Server {
         let handler = TestHandler {
             begin: Mutex::new(begin),
         };
-        thread::spawn(move || panic!("{}", listener.run(handler, limits)));
+        thread::spawn(move || panic!("{:?}", listener.run(handler, limits, &Stop::never())));
         Self { address, begun }
     }
 
@@ -122,11 +123,11 @@ impl Handler for TestHandler {
         }
     }
 
-    fn refuse(&self, refusal: Refusal, _: Option<&str>) -> Reply {
+    fn refuse(&self, refusal: Refusal, _: Head<'_>) -> Reply {
         let status = match refusal {
             Refusal::MalformedFraming(_) | Refusal::BodyIncomplete => 400,
             Refusal::BodyTooLarge { .. } => 413,
-            Refusal::Overloaded => 503,
+            Refusal::Overloaded | Refusal::Stopping => 503,
             Refusal::Panicked => 500,
         };
         whole(status, &format!("{refusal:?}"))

@@ -17,7 +17,7 @@ use ureq::Agent;
 use url::Url;
 
 use self::guard::{GuardedConnector, GuardedResolver};
-use super::waiting::{is_given_up, waiting};
+use super::waiting::{gave_up, waiting};
 use super::{BadProxy, GaveUp, Pulse, RawResponse, USER_AGENT, proxy, tls};
 use crate::config::Outbound;
 
@@ -161,8 +161,8 @@ fn body(response: RawResponse<ureq::Body>, limits: FetchLimits) -> Result<Vec<u8
     let mut bytes = Vec::new();
     let mut limited = body.reader().take(limits.bytes as u64 + 1);
     limited.read_to_end(&mut bytes).map_err(|error| {
-        if is_given_up(&error) {
-            FetchError::GaveUp(GaveUp)
+        if let Some(gave_up) = gave_up(&error) {
+            FetchError::GaveUp(gave_up)
         } else if is_timeout(&error) {
             FetchError::TimedOut(limits.time)
         } else {
@@ -176,10 +176,14 @@ fn body(response: RawResponse<ureq::Body>, limits: FetchLimits) -> Result<Vec<u8
 }
 
 fn explain(error: &ureq::Error, limits: FetchLimits) -> FetchError {
+    if let ureq::Error::Io(error) = error
+        && let Some(gave_up) = gave_up(error)
+    {
+        return FetchError::GaveUp(gave_up);
+    }
     match error {
         ureq::Error::HostNotFound => FetchError::NotPublic,
         ureq::Error::Timeout(_) => FetchError::TimedOut(limits.time),
-        ureq::Error::Io(error) if is_given_up(error) => FetchError::GaveUp(GaveUp),
         ureq::Error::Io(error) if is_timeout(error) => FetchError::TimedOut(limits.time),
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
             FetchError::BadUrl("it is not a valid URL")

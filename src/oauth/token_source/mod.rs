@@ -11,6 +11,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,8 @@ pub struct TokenSource {
     store: CredentialStore,
     state: Mutex<State>,
     turn: Mutex<()>,
+    renewed: AtomicU64,
+    not_renewed: AtomicU64,
 }
 
 /// Who is signed in, and how well.
@@ -53,6 +56,13 @@ pub struct Status {
     pub expires_at_ms: Option<u64>,
     /// Why nobody is signed in, or why the last renewal failed.
     pub problem: Option<AuthError>,
+}
+
+/// How often a new access token was asked for, by what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renewals {
+    pub ok: u64,
+    pub failed: u64,
 }
 
 /// How a sign-out went.
@@ -75,6 +85,8 @@ impl TokenSource {
             store: CredentialStore::new(config.token_store.clone()),
             state: Mutex::new(State::new(Stored::Nothing, None)),
             turn: Mutex::new(()),
+            renewed: AtomicU64::new(0),
+            not_renewed: AtomicU64::new(0),
         }
     }
 
@@ -135,6 +147,20 @@ impl TokenSource {
             expires_at_ms: credentials.map(|known| known.expires_at_ms),
             problem,
         }
+    }
+
+    /// So far, in this process.
+    pub fn renewals(&self) -> Renewals {
+        Renewals {
+            ok: self.renewed.load(Ordering::Relaxed),
+            failed: self.not_renewed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Waits for whoever is changing the credentials: a refresh token that Google has
+    /// just replaced is lost if nobody saves it.
+    pub fn wait_for_turn(&self) {
+        drop(self.turn());
     }
 
     /// Whether the credentials of a new sign-in could be saved.

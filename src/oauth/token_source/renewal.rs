@@ -1,6 +1,7 @@
 //! Renewal: a new access token for an old refresh token, once for everyone.
 
 use std::sync::TryLockError;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -142,7 +143,13 @@ impl TokenSource {
             url: &self.endpoints.token,
             client,
         };
-        endpoint.refresh(&credentials.refresh_token)
+        let outcome = endpoint.refresh(&credentials.refresh_token);
+        let counter = match outcome {
+            Ok(_) => &self.renewed,
+            Err(_) => &self.not_renewed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        outcome
     }
 
     /// Saves before anyone uses the new token: a refresh token that was rotated

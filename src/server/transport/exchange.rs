@@ -12,7 +12,7 @@ use tiny_http::{Header, Response, StatusCode};
 
 use crate::http::Pulse;
 use crate::server::transport::intake::{self, Fault, MAX_DRAINED_BYTES};
-use crate::server::transport::listener::{Handler, Limits, Refusal};
+use crate::server::transport::listener::{Handler, Head, Limits, Refusal};
 use crate::server::transport::presence::{Client, Presence};
 use crate::server::transport::writer::{self, Reply, Silence, Terms};
 
@@ -121,8 +121,15 @@ pub(super) fn serve(
         Ok(request) => request,
         Err(fault) => return refuse(raw, handler, fault),
     };
-    let reply = catch_unwind(AssertUnwindSafe(|| handler.answer(&mut request)))
-        .unwrap_or_else(|_| handler.refuse(Refusal::Panicked, request.header("origin")));
+    let reply =
+        catch_unwind(AssertUnwindSafe(|| handler.answer(&mut request))).unwrap_or_else(|_| {
+            let head = Head {
+                method: &request.method,
+                path: &request.path,
+                origin: request.header("origin"),
+            };
+            handler.refuse(Refusal::Panicked, head)
+        });
     // A stream may last, and the body be large.
     drop(request);
     if client.has_left() {
@@ -174,11 +181,21 @@ pub(super) fn abandoned() -> usize {
 
 /// How to refuse depends on what tiny_http does with the body when it is dropped.
 fn refuse(raw: tiny_http::Request, handler: &dyn Handler, fault: Fault) -> Aftermath {
-    let reply = handler.refuse(fault.refusal, intake::value(&raw, "Origin"));
+    let head = Head {
+        method: raw.method().as_str(),
+        path: split_target(raw.url()).0,
+        origin: intake::value(&raw, "Origin"),
+    };
+    let reply = handler.refuse(fault.refusal, head);
     let mut terms = terms(&raw);
-    terms.keep_alive &= fault.in_step;
+    let is_stopping = fault.refusal == Refusal::Stopping;
+    terms.keep_alive &= fault.in_step && !is_stopping;
     match unread_length(&raw) {
         Some(length) if length > MAX_DRAINED_BYTES => abandon(raw, reply, terms),
+        // Only what we write ourselves can say `Connection: close`.
+        Some(_) if is_stopping && intake::value(&raw, "Expect").is_none() => {
+            refuse_at_once(raw.into_writer(), reply, terms);
+        }
         // `into_writer` would read the body first, and never return if the client
         // waits for `100 Continue`; `respond` writes first.
         Some(_) => respond(raw, reply),

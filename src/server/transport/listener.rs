@@ -11,6 +11,7 @@ use crate::server::transport::exchange::Request;
 use crate::server::transport::headroom;
 use crate::server::transport::presence::Presence;
 use crate::server::transport::sentinel::Sentinel;
+use crate::server::transport::stop::Stop;
 use crate::server::transport::workers::Pool;
 use crate::server::transport::writer::{Reply, Silence};
 
@@ -62,14 +63,24 @@ pub trait Handler: Send + Sync + 'static {
     fn answer(&self, request: &mut Request) -> Reply;
 
     /// What to send where the transport itself says no. Must be cheap, must not block,
-    /// and must be a [`Reply::Whole`]. `origin` is the header of that name, unchecked.
-    fn refuse(&self, refusal: Refusal, origin: Option<&str>) -> Reply;
+    /// and must be a [`Reply::Whole`].
+    fn refuse(&self, refusal: Refusal, head: Head<'_>) -> Reply;
 
     /// Whether requests for this path (still percent-encoded, without query) cost so
     /// little that they are answered when all workers are busy.
     fn is_light(&self, _request_path: &str) -> bool {
         false
     }
+}
+
+/// What is known of a request that is refused; all of it unchecked.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    pub method: &'a str,
+    /// Percent-encoded, without query.
+    pub path: &'a str,
+    /// The header of that name.
+    pub origin: Option<&'a str>,
 }
 
 /// Why a request was not, or not fully, put before the [`Handler`].
@@ -83,6 +94,8 @@ pub enum Refusal {
     BodyIncomplete,
     /// [`Limits::max_in_flight`] is reached, or the client pipelined too much.
     Overloaded,
+    /// Nothing new is begun, because serving is to end.
+    Stopping,
     /// [`Handler::answer`] panicked.
     Panicked,
 }
@@ -117,9 +130,9 @@ impl Listener {
         self.address
     }
 
-    /// Serves on this thread until the process ends. Returns only if it could not
-    /// start, or if clients with absurd `Content-Length`s cost half of all descriptors.
-    pub fn run(self, handler: impl Handler, limits: Limits) -> io::Error {
+    /// Serves on this thread until it is asked to stop. An error says that it could not
+    /// start, or that clients with absurd `Content-Length`s cost half of all descriptors.
+    pub fn run(self, handler: impl Handler, limits: Limits, stop: &Stop) -> io::Result<()> {
         let descriptors = headroom::raise_descriptor_limit();
         let limits = Limits {
             max_in_flight: limits
@@ -128,14 +141,8 @@ impl Listener {
             ..limits
         };
         let presence = Presence::at(self.address);
-        let pool = match Pool::start(Arc::new(handler), limits, presence) {
-            Ok(pool) => pool,
-            Err(error) => return error,
-        };
-        match Sentinel::start(self.socket, self.address, pool) {
-            Ok(sentinel) => sentinel.watch(descriptors),
-            Err(error) => error,
-        }
+        let pool = Pool::start(Arc::new(handler), limits, presence)?;
+        Sentinel::start(self.socket, self.address, pool)?.watch(descriptors, stop)
     }
 }
 

@@ -4,10 +4,12 @@
 //! [`listener`] binds and starts; `sentinel` keeps tiny_http accepting and takes its
 //! requests; `workers` finds a thread; `intake` checks and reads; `exchange` asks the
 //! [`listener::Handler`]; [`writer`] sends its [`writer::Reply`]. Meanwhile `presence`
-//! knows whether the client is still there.
+//! knows whether the client is still there, and [`stop`] when all of it is to end.
+
 pub mod exchange;
 pub mod listener;
 pub mod panics;
+pub mod stop;
 pub mod writer;
 
 mod headroom;

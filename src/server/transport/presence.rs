@@ -37,6 +37,8 @@ pub(super) struct Presence {
     table: PathBuf,
     port: u16,
     looks: Mutex<Looks>,
+    /// Nobody is served any more, though they may be there.
+    is_broken_off: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -78,7 +80,13 @@ impl Presence {
             table: table.into(),
             port: address.port(),
             looks: Mutex::default(),
+            is_broken_off: AtomicBool::default(),
         })
+    }
+
+    /// From now on every beat fails.
+    pub(super) fn break_off(&self) {
+        self.is_broken_off.store(true, Ordering::Relaxed);
     }
 
     fn has_left(&self, peer: SocketAddr, since: Instant) -> bool {
@@ -134,7 +142,13 @@ impl Client {
         if peer.is_some_and(|peer| self.presence.has_left(peer, self.since)) {
             self.has_left.store(true, Ordering::Relaxed);
         }
-        if self.has_left() { Err(GaveUp) } else { Ok(()) }
+        if self.has_left() {
+            Err(GaveUp::Left)
+        } else if self.presence.is_broken_off.load(Ordering::Relaxed) {
+            Err(GaveUp::Stopped)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether a beat has found it so.
@@ -142,7 +156,7 @@ impl Client {
         self.has_left.load(Ordering::Relaxed)
     }
 
-    /// Beats until the client leaves.
+    /// Beats until the client leaves, or is left.
     pub(super) fn pulse(&self) -> Pulse {
         let client = self.clone();
         Pulse::new(move || client.beat())
@@ -291,6 +305,7 @@ mod tests {
             table: PathBuf::new(),
             port: 0,
             looks: Mutex::new(Looks { last, before }),
+            is_broken_off: AtomicBool::default(),
         };
         let once = with(look(Some(&seen)), look(Some(&[(missing, true)])));
         let twice = with(look(Some(&seen)), look(Some(&seen)));

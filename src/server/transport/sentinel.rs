@@ -22,8 +22,11 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 use crate::server::transport::exchange;
 use crate::server::transport::headroom::{self, Reserve};
+use crate::server::transport::stop::Stop;
 use crate::server::transport::workers::Pool;
 
 /// Between pokes while clients come, and when none came for [`QUIET_AFTER`]. Must stay
@@ -54,6 +57,10 @@ const RECENT_PEERS: usize = 1024;
 
 /// What starting again takes: dispatcher, accept thread, four that tiny_http keeps.
 const THREADS_TO_START: usize = 6;
+
+/// For telling clients that their answers are broken off. Whoever waits for Google
+/// notices within a second.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Room for a loop that hands requests over.
 const DISPATCHER_STACK_BYTES: usize = 256 * 1024;
@@ -116,10 +123,11 @@ impl Sentinel {
         Ok(sentinel)
     }
 
-    /// Returns when abandoned connections hold half of the process's `descriptors`: a
-    /// supervisor can start it anew, but nothing can take them back.
-    pub(super) fn watch(mut self, descriptors: usize) -> io::Error {
-        loop {
+    /// Returns when it is asked to stop, and everyone is served; and with an error when
+    /// abandoned connections hold half of the process's `descriptors`: a supervisor can
+    /// start it anew, but nothing can take them back.
+    pub(super) fn watch(mut self, descriptors: usize, stop: &Stop) -> io::Result<()> {
+        while !stop.is_asked() {
             let quiet = self.last_client.elapsed() > QUIET_AFTER;
             thread::park_timeout(if quiet { QUIET_TICK } else { TICK });
             self.collect_answers();
@@ -130,11 +138,35 @@ impl Sentinel {
             }
             // Two descriptors each.
             if exchange::abandoned() > descriptors / 4 {
-                return io::Error::other(
+                return Err(io::Error::other(
                     "clients who announced absurdly large bodies hold half of all descriptors",
-                );
+                ));
             }
         }
+        self.finish(stop.patience());
+        Ok(())
+    }
+
+    /// Takes no new clients; those who are being answered may be for `patience`.
+    fn finish(&self, patience: Duration) {
+        // Linux turns new clients away from here on. Elsewhere this does nothing, and
+        // they are told as are those who are connected already.
+        if let Err(error) = SockRef::from(&self.listener).shutdown(Shutdown::Both) {
+            log::debug!("the listener cannot be shut: {error}");
+        }
+        let pool = &self.shared.pool;
+        let unfinished = pool.stop();
+        log::info!(
+            "stopping: {unfinished} requests may go on for {} s at most",
+            patience.as_secs_f32()
+        );
+        if !pool.is_done_within(patience) {
+            pool.break_off();
+            if !pool.is_done_within(LAST_WORDS) {
+                log::warn!("stopped with requests that could not be ended");
+            }
+        }
+        log::info!("stopped");
     }
 
     fn collect_answers(&mut self) {

@@ -48,6 +48,8 @@ pub(super) struct Pool {
     state: Mutex<State>,
     /// Wakes a worker, or a thread of the reserve.
     wake: [Condvar; 2],
+    /// Wakes whoever waits for the last request.
+    done: Condvar,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,7 +66,7 @@ struct Job {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Task {
     Serve,
-    Refuse,
+    Refuse(Refusal),
     /// Came after something that put the connection out of step.
     Discard,
 }
@@ -74,6 +76,7 @@ struct State {
     /// Whose request is being answered, and what they sent meanwhile.
     busy: HashMap<SocketAddr, VecDeque<Job>>,
     shunned: HashMap<SocketAddr, Instant>,
+    is_stopping: bool,
 }
 
 /// All numbers are changed together with the queue, under one lock; so whoever queues a
@@ -107,8 +110,10 @@ impl Pool {
                 crews: [roster(limits.max_in_flight, 0), roster(RESERVE_THREADS, 1)],
                 busy: HashMap::new(),
                 shunned: HashMap::new(),
+                is_stopping: false,
             }),
             wake: [Condvar::new(), Condvar::new()],
+            done: Condvar::new(),
         });
         pool.spawn(Crew::Reserve)?;
         Ok(pool)
@@ -140,7 +145,7 @@ impl Pool {
                 if task == Task::Serve && parked.len() >= MAX_PARKED {
                     parked.push_back(Job {
                         raw,
-                        task: Task::Refuse,
+                        task: Task::Refuse(Refusal::Overloaded),
                     });
                     state.shun(peer);
                     drop(state);
@@ -156,11 +161,14 @@ impl Pool {
 
     /// Queues a job, and returns the crew that needs one more thread for it.
     fn admit(&self, state: &mut State, mut job: Job) -> Option<Crew> {
+        if state.is_stopping && job.task == Task::Serve {
+            job.task = Task::Refuse(Refusal::Stopping);
+        }
         let crew = if state.crews[Crew::Workers as usize].has_room() {
             Crew::Workers
         } else {
             if job.task == Task::Serve && !self.is_light(&job.raw) {
-                job.task = Task::Refuse;
+                job.task = Task::Refuse(Refusal::Overloaded);
             }
             Crew::Reserve
         };
@@ -250,7 +258,7 @@ impl Pool {
         let handler = &*self.handler;
         match job.task {
             Task::Serve => exchange::serve(job.raw, handler, self.limits, &self.presence),
-            Task::Refuse => exchange::refuse_unread(job.raw, handler, Refusal::Overloaded),
+            Task::Refuse(refusal) => exchange::refuse_unread(job.raw, handler, refusal),
             Task::Discard => {
                 exchange::discard(job.raw);
                 Aftermath::OutOfStep
@@ -274,10 +282,33 @@ impl Pool {
             self.admit(&mut state, job)
         } else {
             state.busy.remove(&peer);
+            self.done.notify_all();
             None
         };
         drop(state);
         self.reinforce(short_of);
+    }
+
+    /// Begins nothing new. Says how many are being answered.
+    pub(super) fn stop(&self) -> usize {
+        let mut state = self.state();
+        state.is_stopping = true;
+        state.busy.len()
+    }
+
+    /// Waits until nobody is being answered, but not longer than `patience`.
+    pub(super) fn is_done_within(&self, patience: Duration) -> bool {
+        let is_busy = |state: &mut State| !state.busy.is_empty();
+        let waited = self
+            .done
+            .wait_timeout_while(self.state(), patience, is_busy);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.busy.is_empty()
+    }
+
+    /// Whoever waits for an answer gets no more of it.
+    pub(super) fn break_off(&self) {
+        self.presence.break_off();
     }
 
     fn is_light(&self, raw: &Request) -> bool {

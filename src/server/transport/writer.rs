@@ -233,7 +233,7 @@ fn stream(
         client.clone(),
     )));
     let beating = line.clone();
-    let pulse = Pulse::new(move || beating.borrow_mut().beat().map_err(|_| GaveUp));
+    let pulse = Pulse::new(move || beating.borrow_mut().beat());
     let begun = begin(&mut *source, &pulse);
     if client.has_left() {
         return Err(gone());
@@ -263,7 +263,7 @@ fn stream(
 
 /// What the pulse has found out.
 fn gone() -> io::Error {
-    io::Error::other(GaveUp)
+    io::Error::other(GaveUp::Left)
 }
 
 /// A client's connection while a stream goes over it.
@@ -337,9 +337,10 @@ impl Line {
         self.out.extend_from_slice(b"\r\n");
     }
 
-    /// Breaks a silence that has lasted too long. Fails when the client has left.
-    fn beat(&mut self) -> io::Result<()> {
-        self.client.beat().map_err(io::Error::other)?;
+    /// Breaks a silence that has lasted too long. Fails when the client has left, or is
+    /// not to be served any more.
+    fn beat(&mut self) -> Result<(), GaveUp> {
+        self.client.beat()?;
         let allowed = match self.head {
             Some(_) => self.silence.before_head,
             None => self.silence.between,
@@ -349,7 +350,7 @@ impl Line {
         }
         let mut event = Vec::new();
         (self.heartbeat)(&mut event);
-        self.send(&event, More::Yes)
+        self.send(&event, More::Yes).map_err(|_| GaveUp::Left)
     }
 
     fn refuse(&mut self, refused: Refused, terms: Terms) -> io::Result<()> {

@@ -59,7 +59,7 @@ def test_28_who_has_not_the_key_is_refused_once(start_world, headers, code):
         client.chat.completions.create(**HI, extra_headers=headers)
     assert raised.value.code == code
     assert raised.value.response.headers["www-authenticate"] == "Bearer"
-    assert world.proxy.log().count("POST /v1/chat/completions 401") == 1
+    assert world.proxy.log().count("route=/v1/chat/completions status=401") == 1
     right = openai.OpenAI(base_url=world.base_url, api_key="right")
     assert right.chat.completions.create(**HI).choices[0].message.content
 
