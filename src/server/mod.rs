@@ -138,6 +138,7 @@ impl Service {
             Route::ChatCompletions => chat::create(self, request, id),
             Route::Completions => completions::create(self, request, id),
             Route::Responses => responses::create(self, request, id),
+            Route::ResponseInputTokens => responses::count_tokens(self, request),
             Route::Response(id) if request.method == "DELETE" => {
                 responses::delete(self, request, id)
             }

@@ -4,7 +4,7 @@
 use gemini_proxy::simulator::Simulator;
 use serde_json::{Value, json};
 
-use crate::proxy::{MODEL, Proxy, Road, by_both_roads, generations};
+use crate::proxy::{MODEL, Proxy, Road, by_both_roads, generations, recorded};
 use crate::responses::{asked, numbered, respond, respond_in_events};
 
 /// What Google was told last, turn by turn.
@@ -146,6 +146,48 @@ fn after_a_restart_the_answers_are_gone_and_that_is_said() {
         let message = error["message"].as_str().unwrap();
         assert!(message.contains("started again"), "{message}");
     }
+}
+
+/// The whole conversation that Google would be told, tools and all.
+#[test]
+fn the_tokens_of_an_input_are_googles_count() {
+    by_both_roads(|road, simulator, proxy| {
+        let first = respond(proxy, &asked("I am Ada.")).success();
+        let request = json!({"model": MODEL, "input": "Who am I?", "instructions": "Be brief.",
+            "previous_response_id": first["id"], "text": {"format": {"type": "json_object"}},
+            "tools": [{"type": "function", "name": "f"}], "temperature": 0.5});
+        let body = request.to_string();
+        let count = || proxy.send("POST", "/v1/responses/input_tokens", &[], body.as_bytes());
+        let answer = count().success();
+        assert!(answer["input_tokens"].as_u64() > Some(0));
+        let object =
+            json!({"object": "response.input_tokens", "input_tokens": answer["input_tokens"]});
+        assert_eq!(answer, object);
+        let counted = recorded(simulator, "countTokens").pop().unwrap().json();
+        let counted = match road {
+            Road::CodeAssist => &counted["request"],
+            Road::GeminiApi => &counted["generateContentRequest"],
+        };
+        assert!(
+            counted["model"]
+                .as_str()
+                .unwrap()
+                .starts_with("models/gemini-3")
+        );
+        assert_eq!(generations(simulator).len(), 1);
+        respond(proxy, &request).success();
+        let generated = road.asked(simulator);
+        for field in ["contents", "systemInstruction", "tools"] {
+            assert_eq!(counted[field], generated[field]);
+        }
+
+        let script = json!({"count_tokens": [{"json": {}}, {"error": "quota_exhausted"}]});
+        simulator.script(script).unwrap();
+        assert_eq!(count().success()["input_tokens"], 0);
+        assert_eq!(count().error(429)["code"], "insufficient_quota");
+        let get = proxy.get("/v1/responses/input_tokens");
+        assert_eq!(get.error(405)["code"], "method_not_allowed");
+    });
 }
 
 #[test]

@@ -141,6 +141,13 @@ test("40 what was said before is remembered until it is deleted", async (t) => {
   await assert.rejects(responses.create(more), { code: "previous_response_not_found" });
 });
 
+test("40 the tokens of an input are counted", async (t) => {
+  const { responses } = await open(t);
+  const counted = await responses.inputTokens.count({ ...ASK, tools: [FIND] });
+  assert.equal(counted.object, "response.input_tokens");
+  assert.ok(counted.input_tokens > 0);
+});
+
 test("40 an answer cut short is incomplete", async (t) => {
   const { google, responses } = await open(t);
   for (const [finish, reason] of [

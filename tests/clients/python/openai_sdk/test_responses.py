@@ -128,6 +128,12 @@ def test_40_a_called_function_is_remembered_with_its_signature(world, client):
     assert signatures(world.google.asked()[1]) == [signed]
 
 
+def test_40_the_tokens_of_an_input_are_counted(client):
+    counted = client.responses.input_tokens.count(**ASK, tools=[FIND])
+    assert counted.object == "response.input_tokens"
+    assert counted.input_tokens > 0
+
+
 def test_40_an_answer_cut_short_is_incomplete(world, client):
     for finish, reason in [("MAX_TOKENS", "max_output_tokens"), ("SAFETY", "content_filter")]:
         world.google.say({"responses": [response(text("Lon"), finish=finish)], "times": 2})
