@@ -49,6 +49,29 @@ for (const ask of [generateText, streamText]) {
   });
 }
 
+test("40 without a store the reasoning item brings the signature through a restart", async (t) => {
+  const { google, proxy, model } = await open(t);
+  const signed = signature("of the call");
+  const parts = [{ text: "Let me see." }, call("restart", {}, signed)];
+  await google.say({ responses: [response(parts)] }, { text: "Restarted." });
+  const restart = tool({
+    description: "Restarts the proxy.",
+    inputSchema: z.object({}),
+    execute: () => proxy.restart().then(() => "done"),
+  });
+  const include = ["reasoning.encrypted_content"];
+  const { text } = await generateText({
+    model,
+    prompt: "Restart!",
+    tools: { restart },
+    stopWhen: stepCountIs(5),
+    providerOptions: { openai: { store: false, include } },
+  });
+  assert.equal(text, "Restarted.");
+  const [, second] = await google.asked();
+  assert.deepEqual(signatures(second), [signed]);
+});
+
 test("40 a stream has text, thoughts and usage", async (t) => {
   const { google, model } = await open(t);
   await google.say({ responses: [response([{ text: "Hm.", thought: true }, { text: "London." }])] });
