@@ -298,6 +298,10 @@ fn errors_name_what_the_client_sent() {
             {"type": "function_call_output", "call_id": "call_1", "output": [
                 {"type": "input_text", "text": "4 °C"}, {"type": "hologram"}]},
         ]);
+        let after_lost_thoughts = json!([
+            {"type": "item_reference", "id": "rs_gone"},
+            {"role": "user", "content": [{"type": "hologram"}]},
+        ]);
         let mut bad_tool = asked("Hi");
         bad_tool["tools"] = json!([{"type": "web_search"}, {"type": "function"}]);
         let mut bad_format = asked("Hi");
@@ -306,6 +310,11 @@ fn errors_name_what_the_client_sent() {
         background["background"] = json!(true);
         for (request, param) in [
             (asked(bad_result), "input[2].output[1].type"),
+            (asked(after_lost_thoughts), "input[1].content[0].type"),
+            (
+                asked(json!([{"role": "nobody", "content": "Hi"}])),
+                "input[0].role",
+            ),
             (bad_tool, "tools[1].name"),
             (bad_format, "text.format.schema"),
             (background, "background"),
