@@ -146,8 +146,11 @@ impl ResponseStore {
                 .flatten()
         });
         let given = fields.get("input").map_or(RawValue::NULL, |input| input);
-        let Some(own) = self.resolved(given, owner)? else {
-            return Ok(Expanded::as_is(body, given));
+        let own = match self.resolved(given, owner)? {
+            Some(own) => own,
+            // There is nothing to add to the conversation before.
+            None if previous.is_some() && given.get() == "null" => Vec::new(),
+            None => return Ok(Expanded::as_is(body, given)),
         };
         let mut items = match &previous {
             Some(id) => self.story(id, owner)?,

@@ -24,8 +24,7 @@ fn item_id(response: &Value) -> &Value {
 #[test]
 fn an_answer_can_be_referred_to_by_its_id_and_by_its_items() {
     by_both_roads(|road, simulator, proxy| {
-        let script =
-            json!([{"text": "Hello Ada."}, {"text": "Ada."}, {"text": "Yes."}, {"text": "Fine."}]);
+        let script = json!([{"text": "Hello Ada."}, {"text": "Ada."}, {"text": "Yes."}, {"text": "Fine."}, {"text": "Fine."}]);
         simulator.script(script).unwrap();
         let first = respond(proxy, &asked("I am Ada.")).success();
         let mut request = asked("Who am I?");
@@ -44,6 +43,12 @@ fn an_answer_can_be_referred_to_by_its_id_and_by_its_items() {
         respond(proxy, &request).success();
         let story = ["I am Ada.", "Hello Ada.", "Who am I?", "Ada.", "Sure?"];
         assert_eq!(told(road, simulator), story);
+
+        // With nothing to add the model goes on.
+        let goes_on = json!({"model": MODEL, "previous_response_id": first["id"]});
+        respond(proxy, &goes_on).success();
+        let told_so_far = told(road, simulator);
+        assert_eq!(told_so_far[..2], ["I am Ada.", "Hello Ada."]);
 
         let referring = asked(json!([
             {"role": "user", "content": "I am Ada."},
