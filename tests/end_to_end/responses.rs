@@ -326,6 +326,12 @@ fn errors_name_what_the_client_sent() {
                 assert_eq!(respond(proxy, &request).error(400)["param"], param);
             }
         }
+        let error = respond(proxy, &asked(json!(["Hi"]))).error(400);
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.ends_with("expected an item, which is an object."),
+            "{message}"
+        );
         assert!(generations(simulator).is_empty());
     });
 }
