@@ -72,6 +72,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
         &["translate/", "upstream/", "models/", "wire/"],
     ),
     ("wire::code_assist", &["upstream/", "wire/"]),
+    ("wire::count_tokens", &["upstream/", "wire/"]),
     ("wire::provisioning", &["upstream/", "wire/"]),
     ("ErrorBody", &["server/error.rs", "wire/openai.rs"]),
 ];

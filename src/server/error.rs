@@ -83,7 +83,8 @@ impl ApiError {
     pub(super) fn previous_response_not_found(id: &str) -> Self {
         let message = format!(
             "Previous response with id '{id}' not found. This proxy keeps answers in memory, for \
-             two hours at most; send the whole conversation as 'input'."
+             two hours at most and until it is started again; send the whole conversation as \
+             'input'."
         );
         Self::invalid(400, "previous_response_not_found", message).param("previous_response_id")
     }
@@ -91,7 +92,7 @@ impl ApiError {
     pub(super) fn response_not_found(id: &str) -> Self {
         let message = format!(
             "Response with id '{id}' not found. This proxy keeps answers in memory, for two hours \
-             at most."
+             at most and until it is started again."
         );
         Self::invalid(404, "response_not_found", message)
     }
@@ -99,7 +100,7 @@ impl ApiError {
     pub(super) fn item_not_found(id: &str) -> Self {
         let message = format!(
             "Item with id '{id}' not found. This proxy keeps answers in memory, for two hours at \
-             most; send the item itself."
+             most and until it is started again; send the item itself."
         );
         Self::invalid(404, "item_not_found", message).param("input")
     }

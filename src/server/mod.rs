@@ -144,6 +144,7 @@ impl Service {
             Route::ChatCompletions => chat::create(self, request, record),
             Route::Completions => completions::create(self, request, record),
             Route::Responses => responses::create(self, request, record),
+            Route::ResponseInputTokens => responses::count_tokens(self, request, record),
             Route::Response(id) if request.method == "DELETE" => {
                 responses::delete(self, request, id)
             }

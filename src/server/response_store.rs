@@ -189,8 +189,11 @@ impl ResponseStore {
                 None => resolved.push(item),
                 Some(id) => match self.item(&id, owner) {
                     Some(found) => resolved.push(found),
-                    // What the model thought can be done without.
-                    None if id.starts_with("rs_") => {}
+                    // What the model thought can be done without; its place is kept,
+                    // so that errors count the client's items.
+                    None if id.starts_with("rs_") => {
+                        resolved.extend(to_raw_value(&json!({"type": "reasoning"})));
+                    }
                     None => return Err(ApiError::item_not_found(&id)),
                 },
             }
@@ -339,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_resolved_and_lost_thoughts_are_left_out() {
+    fn references_are_resolved_and_lost_thoughts_leave_their_place() {
         let store = ResponseStore::default();
         store.keep(
             "resp_1",
@@ -347,7 +350,8 @@ mod tests {
         );
         let body = br#"{"input":[{"type":"item_reference","id":"rs_gone"},{"id":"msg_1"},{"role":"user","id":"msg_u"}]}"#;
         let expanded = store.expand(body.to_vec(), None).ok().unwrap();
-        let expected = json!([{"type": "message", "id": "msg_1"}, {"role": "user", "id": "msg_u"}]);
+        let expected = json!([{"type": "reasoning"}, {"type": "message", "id": "msg_1"},
+            {"role": "user", "id": "msg_u"}]);
         assert_eq!(input_of(&expanded), expected);
         let body = br#"{"input":[{"type":"item_reference","id":"msg_gone"}]}"#;
         assert_eq!(store.expand(body.to_vec(), None).err().unwrap().status, 404);

@@ -1,4 +1,4 @@
-//! `POST /v1/responses`, and the answers that are kept from it.
+//! `POST /v1/responses`, the answers that are kept from it, and how long an input is.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -137,6 +137,32 @@ fn whole(
         answer.keep(service, response);
         return Ok(reply);
     }
+}
+
+/// How many tokens Google would be told, without an answer.
+pub(super) fn count_tokens(
+    service: &Arc<Service>,
+    request: &mut Request,
+    record: &Arc<Record>,
+) -> Result<Reply, ApiError> {
+    #[derive(Serialize)]
+    struct InputTokens {
+        object: &'static str,
+        input_tokens: u64,
+    }
+    let owner = access::owner(request, &service.api_keys);
+    let expanded = service.responses.expand(request.take_body(), owner)?;
+    let pulse = request.pulse();
+    let front = Front::Responses {
+        remembered: expanded.remembered,
+    };
+    let (asking, plan) = Asking::new(service, record, expanded.body, front, &pulse)?;
+    let counted = service.upstream.count_tokens(&plan.question, &pulse);
+    let counted = InputTokens {
+        object: "response.input_tokens",
+        input_tokens: counted.map_err(|error| asking.failed(error))?,
+    };
+    Ok(super::json(200, &counted).with_headers(asking.headers()))
 }
 
 /// An answer that is kept.

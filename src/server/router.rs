@@ -26,6 +26,8 @@ pub(super) enum Route {
     ChatCompletions,
     Completions,
     Responses,
+    /// How long the input of one is.
+    ResponseInputTokens,
     /// An answer that is kept.
     Response(String),
     Models,
@@ -74,6 +76,7 @@ impl Route {
             "/chat/completions" => return Self::ChatCompletions,
             "/completions" => return Self::Completions,
             "/responses" => return Self::Responses,
+            "/responses/input_tokens" => return Self::ResponseInputTokens,
             "/models" => return Self::Models,
             _ => {}
         }
@@ -108,7 +111,7 @@ impl Route {
             Self::ChatCompletions => "chat_completions",
             Self::Completions => "completions",
             Self::Responses => "responses",
-            Self::Response(_) => "response",
+            Self::Response(_) | Self::ResponseInputTokens => "response",
             Self::Models => "models",
             Self::Model(_) => "model",
             Self::Health => "health",
@@ -131,9 +134,11 @@ impl Route {
     /// For the `Allow` header.
     pub(super) fn methods(&self) -> &'static str {
         match self {
-            Self::ChatCompletions | Self::Completions | Self::Responses | Self::AuthLogout => {
-                "POST"
-            }
+            Self::ChatCompletions
+            | Self::Completions
+            | Self::Responses
+            | Self::ResponseInputTokens
+            | Self::AuthLogout => "POST",
             Self::Response(_) => "GET, HEAD, DELETE",
             // These change something, which HEAD must not.
             Self::AuthLogin | Self::AuthCallback => "GET",

@@ -6,12 +6,13 @@ use super::account::{Account, Ready};
 use super::event_stream::{Answer, EventStream, Wrapping};
 use super::question::Question;
 use super::{
-    GENERATE, LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, STREAM, UpstreamError, checked,
+    COUNT, GENERATE, LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, STREAM, UpstreamError, checked,
 };
 use crate::config::Config;
 use crate::http::{Http, HttpError, Pulse, Request, Response};
 use crate::models;
 use crate::wire::code_assist::{Envelope, QuotaRequest, QuotaResponse};
+use crate::wire::count_tokens::EnvelopedCount;
 
 /// The one version of this API.
 pub(super) const VERSION: &str = "v1internal";
@@ -47,6 +48,25 @@ impl CodeAssist {
     pub fn stream(&self, question: &Question, pulse: &Pulse) -> Result<EventStream, UpstreamError> {
         let response = self.ask(STREAM, question, pulse)?;
         Ok(EventStream::new(response.into_body(), Wrapping::Enveloped))
+    }
+
+    /// `:countTokens`
+    pub fn count_tokens(
+        &self,
+        question: &Question,
+        pulse: &Pulse,
+    ) -> Result<Response, UpstreamError> {
+        let model = models::code_assist_id(&question.model);
+        let call = Call {
+            http: &self.http,
+            method: COUNT,
+            model,
+            pulse,
+        };
+        self.post(call, |_| {
+            let request = question.counted(model)?;
+            serde_json::to_vec(&EnvelopedCount { request })
+        })
     }
 
     /// The models that have a quota: the only list that this service gives.

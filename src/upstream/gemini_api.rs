@@ -6,12 +6,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::event_stream::{Answer, EventStream, Wrapping};
 use super::question::Question;
 use super::{
-    GENERATE, LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, STREAM, UpstreamError, Verdict,
+    COUNT, GENERATE, LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, STREAM, UpstreamError, Verdict,
     checked,
 };
 use crate::config::Config;
 use crate::http::{Http, Pulse, Request, Response};
 use crate::secret::Secret;
+use crate::wire::count_tokens::CountTokensRequest;
 use crate::wire::gemini::ListModelsResponse;
 
 /// A model id is one segment of a path.
@@ -42,7 +43,7 @@ impl GeminiApi {
 
     /// `:generateContent`
     pub fn generate(&self, question: &Question, pulse: &Pulse) -> Result<Answer, UpstreamError> {
-        let response = self.ask(GENERATE, question, pulse)?;
+        let response = self.post(GENERATE, &question.model, &question.json, pulse)?;
         Ok(Answer::new(
             response.bytes_while(MAX_ANSWER_BYTES, pulse)?,
             Wrapping::Plain,
@@ -51,8 +52,24 @@ impl GeminiApi {
 
     /// `:streamGenerateContent`
     pub fn stream(&self, question: &Question, pulse: &Pulse) -> Result<EventStream, UpstreamError> {
-        let response = self.ask(STREAM, question, pulse)?;
+        let response = self.post(STREAM, &question.model, &question.json, pulse)?;
         Ok(EventStream::new(response.into_body(), Wrapping::Plain))
+    }
+
+    /// `:countTokens`
+    pub fn count_tokens(
+        &self,
+        question: &Question,
+        pulse: &Pulse,
+    ) -> Result<Response, UpstreamError> {
+        let generate_content_request = question
+            .counted(&question.model)
+            .map_err(UpstreamError::unwritable)?;
+        let request = CountTokensRequest {
+            generate_content_request,
+        };
+        let body = serde_json::to_vec(&request).map_err(UpstreamError::unwritable)?;
+        self.post(COUNT, &question.model, &body, pulse)
     }
 
     /// The models that this key may use to generate text.
@@ -94,13 +111,14 @@ impl GeminiApi {
         Ok(offered)
     }
 
-    fn ask(
+    fn post(
         &self,
         method: &str,
-        question: &Question,
+        model: &str,
+        body: &[u8],
         pulse: &Pulse,
     ) -> Result<Response, UpstreamError> {
-        let url = url(&self.base, &question.model, method);
+        let url = url(&self.base, model, method);
         // Never in the address, where logs would keep it.
         let headers = [
             ("x-goog-api-key", self.key.reveal()),
@@ -109,7 +127,7 @@ impl GeminiApi {
         let request = Request {
             url: &url,
             headers: &headers,
-            body: Some(&question.json),
+            body: Some(body),
         };
         checked(self.http.send_while(request, pulse)?, pulse).map_err(of_key)
     }

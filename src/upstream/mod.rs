@@ -23,12 +23,16 @@ pub use verdict::Verdict;
 use std::time::Duration;
 
 use crate::http::{HttpError, Pulse, Response};
+use crate::wire::count_tokens::CountTokensResponse;
 
 /// Asks for a whole answer.
 const GENERATE: &str = "generateContent";
 
 /// Asks for an answer in events.
 const STREAM: &str = "streamGenerateContent?alt=sse";
+
+/// Asks how long a request is.
+const COUNT: &str = "countTokens";
 
 /// A whole answer may hold images.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
@@ -62,6 +66,18 @@ impl Upstream {
             Self::CodeAssist(service) => service.stream(question, pulse),
             Self::GeminiApi(service) => service.stream(question, pulse),
         })
+    }
+
+    /// How many tokens a question has, before it is asked.
+    pub fn count_tokens(&self, question: &Question, pulse: &Pulse) -> Result<u64, UpstreamError> {
+        let response = retry::asking(pulse, || match self {
+            Self::CodeAssist(service) => service.count_tokens(question, pulse),
+            Self::GeminiApi(service) => service.count_tokens(question, pulse),
+        })?;
+        let answer = response.bytes_while(MAX_ANSWER_BYTES, pulse)?;
+        let counted: CountTokensResponse =
+            serde_json::from_slice(&answer).map_err(|error| UpstreamError::garbled(&error))?;
+        Ok(counted.total_tokens)
     }
 
     /// The models that Google offers to this account or key.

@@ -1,5 +1,6 @@
 //! What Google is asked, written once, so that it can be asked again.
 
+use crate::wire::count_tokens::Counted;
 use crate::wire::gemini::GenerateContentRequest;
 
 /// A request for an answer of a model.
@@ -25,6 +26,13 @@ impl Question {
             model: model.to_owned(),
             json,
         })
+    }
+
+    /// What of it is counted, for a model that the road knows by this id.
+    pub(super) fn counted(&self, model: &str) -> serde_json::Result<Counted<'_>> {
+        let counted: Counted<'_> = serde_json::from_slice(&self.json)?;
+        let model = format!("models/{model}");
+        Ok(Counted { model, ..counted })
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod code_assist;
 pub mod completions;
+pub mod count_tokens;
 pub mod gemini;
 pub mod google_oauth;
 mod lenient;

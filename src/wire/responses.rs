@@ -47,6 +47,7 @@ pub enum Input<'a> {
 
 /// One thing that was said or done; which fields matter depends on `type`.
 #[derive(Debug, Default, Deserialize)]
+#[serde(expecting = "an item, which is an object")]
 pub struct InputItem<'a> {
     /// Absent from many a message.
     #[serde(borrow, rename = "type")]

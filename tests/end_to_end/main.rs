@@ -9,7 +9,8 @@
 //!   out, results back), `thought_signatures` (what must come back with them),
 //!   `histories` (whatever a client has gathered, by the hundred)
 //! - beside the chat: `surface` (models, health, keys, paths), `web_pages` (whose
-//!   may ask), `completions` (the way of old)
+//!   may ask), `completions` (the way of old), `responses` (the way of now) and
+//!   `kept_responses` (what they refer to)
 //! - who we are to Google: `browser_login`, `terminal_login`, `tokens` (renewal,
 //!   once for everyone), `provisioning` (which project, or why none)
 //! - what is tried twice: `second_tries`
@@ -36,6 +37,8 @@ mod thought_signatures;
 mod tools;
 
 mod completions;
+mod kept_responses;
+mod responses;
 mod surface;
 mod web_pages;
 

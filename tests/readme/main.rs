@@ -6,7 +6,8 @@
 //!
 //! With `OPENAI_SDKS` set to a Python environment that has `node_modules` in it,
 //! both with the package `openai`, the SDKs' examples run, too; else only their
-//! syntax is checked. `.ci/run` sets it.
+//! syntax is checked. `.ci/run` sets it. The examples of other clients run in
+//! `tests/clients`, which has them; here it is their syntax that is checked.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod curl; // what a curl command asks for
@@ -92,16 +93,38 @@ fn the_sdk_examples_print_what_the_readme_shows() {
 }
 
 #[test]
+fn the_examples_of_other_clients_are_well_formed() {
+    for (file, interpreter) in [
+        ("agent.py", "python3"),
+        ("agent.mjs", "node"),
+        ("ai.mjs", "node"),
+    ] {
+        let block = blocks().find(|block| block.info.ends_with(file)).unwrap();
+        assert!(block.text.contains("\"http://127.0.0.1:3000/v1\""));
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(file), block.text).unwrap();
+        assert_is_well_formed(&format!("{interpreter} {file}"), folder.path());
+    }
+}
+
+#[test]
 fn lesson_28_the_configurations_of_clients_name_an_address_and_a_model_that_answer() {
     let demo = Demo::start();
-    let configurations: Vec<_> = blocks().filter(|block| block.info == "yaml").collect();
-    assert!(!configurations.is_empty());
-    for block in configurations {
-        let mut words = block.text.split_whitespace();
+    for language in ["yaml", "toml"] {
+        assert!(blocks().any(|block| block.info == language));
+    }
+    for block in blocks().filter(|block| ["yaml", "toml"].contains(&block.info)) {
+        let mut words = block.text.split([' ', '\n', '"']);
         let base = words.find(|word| word.starts_with("http")).unwrap();
         let mut lines = block.text.lines().map(str::trim_start);
-        let model = lines.find_map(|line| line.strip_prefix("model: ")).unwrap();
-        let model = model.trim_start_matches("openai/");
+        let model = lines.find_map(|line| {
+            line.strip_prefix("model: ")
+                .or_else(|| line.strip_prefix("model = "))
+        });
+        let model = model
+            .unwrap()
+            .trim_matches('"')
+            .trim_start_matches("openai/");
         let answer = curl::ask(&demo.at_its_port(&format!("curl {base}/models/{model}")));
         assert!(answer.contains(&format!("\"id\":\"{model}\"")), "{answer}");
     }

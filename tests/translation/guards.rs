@@ -10,12 +10,12 @@ use crate::{chunks, stamp};
 
 const MODEL: &str = "gemini-3.5-flash";
 
-fn reader() -> Reader {
+pub(crate) fn reader() -> Reader {
     Reader::new(stamp(MODEL), Form::default(), Arc::new(NoSignatures))
 }
 
 /// An answer with thoughts, text, calls and more text, as a list of parts.
-fn parts() -> Vec<Value> {
+pub(crate) fn parts() -> Vec<Value> {
     vec![
         json!({"text": "Let me ", "thought": true}),
         json!({"text": "think. ", "thought": true}),
@@ -29,7 +29,7 @@ fn parts() -> Vec<Value> {
     ]
 }
 
-fn event(parts: &[Value], finish: bool) -> Value {
+pub(crate) fn event(parts: &[Value], finish: bool) -> Value {
     let mut candidate = json!({"content": {"role": "model", "parts": parts}});
     let mut event = json!({});
     if finish {

@@ -15,6 +15,7 @@
 //! `UPDATE_GOLDEN=1 cargo test --test translation`, and read what came out.
 
 mod guards;
+mod response_guards;
 
 use std::collections::HashMap;
 use std::fs;
@@ -39,6 +40,9 @@ use serde_json::json;
 const MODEL: &str = "gemini-3.5-flash";
 
 const NOW: u64 = 1_795_332_000;
+
+/// Of a stream, so many bytes come at once where it does not matter.
+const PIECE: usize = 4096;
 
 /// The clock and the dice of every case.
 fn stamp(model: &str) -> Stamp {
@@ -128,7 +132,7 @@ impl Case {
         }
         if let Some(events) = &events {
             let (chunks, unfinished) = match &asked.told {
-                Some(told) => response_events(events.as_bytes(), translator(reader(), told)),
+                Some(told) => response_events(events.as_bytes(), PIECE, translator(reader(), told)),
                 None => {
                     let translator = StreamTranslator::new(reader(), asked.include_usage);
                     chunks(events.as_bytes(), translator)
@@ -229,10 +233,14 @@ fn translator(reader: Reader, told: &Told) -> ResponseTranslator {
     ResponseTranslator::new(reader, told.namespaces.clone(), seal(), told.asked.clone())
 }
 
-/// The same, in the Responses' events.
-fn response_events(events: &[u8], mut translator: ResponseTranslator) -> (String, Option<String>) {
+/// The same, in the Responses' events; `events` come in pieces of this many bytes.
+fn response_events(
+    events: &[u8],
+    piece: usize,
+    mut translator: ResponseTranslator,
+) -> (String, Option<String>) {
     let mut out = String::new();
-    each_event(events, |event| {
+    each_event(events, piece, |event| {
         translator.push(event, |event| out.push_str(&named(event)));
     });
     let end = translator.finish(NOW, |event| out.push_str(&named(event)));
@@ -251,7 +259,7 @@ fn pretty(value: &impl Serialize) -> String {
 /// The chunks of a stream of Google's, and why it is no good end.
 fn chunks(events: &[u8], mut translator: StreamTranslator) -> (String, Option<String>) {
     let mut out = String::new();
-    each_event(events, |event| {
+    each_event(events, PIECE, |event| {
         translator.push(event, |chunk| out.push_str(&sse(chunk)));
     });
     let end = translator.finish(|chunk| out.push_str(&sse(chunk)));
@@ -265,9 +273,9 @@ fn sse(chunk: &ChatCompletionChunk<'_>) -> String {
     )
 }
 
-fn each_event(stream: &[u8], mut take: impl FnMut(GenerateContentResponse<'_>)) {
+fn each_event(stream: &[u8], piece: usize, mut take: impl FnMut(GenerateContentResponse<'_>)) {
     let mut decoder = Decoder::default();
-    for piece in stream.chunks(4096).chain([b"".as_slice()]) {
+    for piece in stream.chunks(piece).chain([b"".as_slice()]) {
         let read = |buffer: &mut [u8]| {
             buffer[..piece.len()].copy_from_slice(piece);
             Ok::<_, ()>(piece.len())

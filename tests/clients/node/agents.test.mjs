@@ -1,6 +1,14 @@
-// OpenAI's Agents SDK for JavaScript, on chat completions.
+// OpenAI's Agents SDK for JavaScript, on chat completions, and on the
+// Responses, its default.
 
-import { Agent, OpenAIChatCompletionsModel, run, setTracingDisabled, tool } from "@openai/agents";
+import {
+  Agent,
+  OpenAIChatCompletionsModel,
+  OpenAIResponsesModel,
+  run,
+  setTracingDisabled,
+  tool,
+} from "@openai/agents";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import OpenAI from "openai";
@@ -16,9 +24,9 @@ const find = tool({
   execute: async ({ who }) => `${who} is in London`,
 });
 
-function agent(world, name, more = {}) {
+function agent(world, name, { Model = OpenAIChatCompletionsModel, ...more } = {}) {
   const client = new OpenAI({ baseURL: world.baseURL, apiKey: "any" });
-  const model = new OpenAIChatCompletionsModel(client, name);
+  const model = new Model(client, name);
   return new Agent({ name: "finder", instructions: "Find people.", model, tools: [find], ...more });
 }
 
@@ -43,15 +51,40 @@ for (const stream of [false, true]) {
     assert.deepEqual(signatures(second), [signed]);
   });
 
-  for (const name of [MODEL, MODEL_2]) {
-    test(`18 an output type beside functions, ${how}, gives an object from ${name}`, async (t) => {
+  test(`40 the default loop, ${how}, brings the signature back through a restart`, async (t) => {
+    const world = await openWorld(t);
+    const signed = signature("of the first call");
+    const thought = { text: "Hm.", thought: true };
+    const parts = [thought, { text: "Wait." }, call("restart", {}, signed)];
+    await world.google.say({ responses: [response(parts)] }, { text: "Restarted." });
+    const restart = tool({
+      name: "restart",
+      description: "Restarts the proxy.",
+      parameters: z.object({}),
+      execute: async () => {
+        await world.proxy.restart();
+        return "done";
+      },
+    });
+    const restarter = agent(world, MODEL, { Model: OpenAIResponsesModel, tools: [restart] });
+    assert.equal(await output(restarter, stream), "Restarted.");
+    const [, second] = await world.google.asked();
+    assert.deepEqual(signatures(second), [signed]);
+    assert.match(JSON.stringify(second.contents), /Wait\./);
+  });
+
+  const models = [OpenAIChatCompletionsModel, OpenAIResponsesModel];
+  const pairs = models.flatMap((Model) => [MODEL, MODEL_2].map((name) => [Model, name]));
+  for (const [Model, name] of pairs) {
+    const from = `${name} by ${Model.name}`;
+    test(`18 an output type beside functions, ${how}, gives an object from ${from}`, async (t) => {
       const world = await openWorld(t);
       const json = '{"city": "London"}';
       // A model that is only told to write JSON may fence it.
       const text = name === MODEL ? json : `\`\`\`json\n${json}\n\`\`\``;
       await world.google.say({ calls: [{ name: "find", args: { who: "Ada" } }] }, { text });
       const outputType = z.object({ city: z.string() });
-      const place = await output(agent(world, name, { outputType }), stream);
+      const place = await output(agent(world, name, { Model, outputType }), stream);
       assert.deepEqual(place, { city: "London" });
       const recorded = await world.google.recorded();
       assert.deepEqual(

@@ -8,10 +8,11 @@ import { test } from "node:test";
 import { z } from "zod";
 import { MODEL, USAGE, call, openWorld, response, signature, signatures } from "./world.mjs";
 
-async function open(t) {
+async function open(t, more = {}) {
   const world = await openWorld(t);
   const configuration = { baseURL: world.baseURL };
-  const chat = new ChatOpenAI({ model: MODEL, apiKey: "any", configuration, maxRetries: 0 });
+  const fields = { model: MODEL, apiKey: "any", configuration, maxRetries: 0, ...more };
+  const chat = new ChatOpenAI(fields);
   return { ...world, chat };
 }
 
@@ -55,6 +56,33 @@ for (const streaming of [false, true]) {
     assert.deepEqual(signatures(second), [signed]);
   });
 }
+
+for (const streaming of [false, true]) {
+  const how = streaming ? "streamed" : "whole";
+  test(`40 a loop on the Responses, ${how}, brings the signature back`, async (t) => {
+    const { chat, google, proxy } = await open(t, { useResponsesApi: true });
+    const signed = signature("of the first call");
+    const parts = [{ text: "Wait." }, call("find", { who: "Ada" }, signed)];
+    await google.say({ responses: [response(parts)] }, { text: "London." });
+    chat.streaming = streaming;
+    const able = chat.bindTools([find]);
+    const question = new HumanMessage("Where is Ada?");
+    const asking = await able.invoke([question]);
+    const result = await find.invoke(asking.tool_calls[0]);
+    await proxy.restart();
+    const answer = await able.invoke([question, asking, result]);
+    assert.equal(answer.text, "London.");
+    const [, second] = await google.asked();
+    assert.deepEqual(signatures(second), [signed]);
+  });
+}
+
+test("40 structured output of the Responses is parsed", async (t) => {
+  const { chat, google } = await open(t, { useResponsesApi: true });
+  await google.say({ text: '{"city": "London"}' });
+  const structured = chat.withStructuredOutput(z.object({ city: z.string() }));
+  assert.deepEqual(await structured.invoke("Where is Ada?"), { city: "London" });
+});
 
 for (const method of ["jsonSchema", "functionCalling", "jsonMode"]) {
   test(`16 structured output by ${method} is parsed`, async (t) => {

@@ -20,7 +20,13 @@ def streamed(base_url):
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
 
 
-CLIENTS = {"whole": whole, "streamed": streamed}
+def responses(base_url):
+    client = openai.OpenAI(base_url=base_url, api_key="any")
+    with client.responses.stream(model=MODEL, input="hi") as stream:
+        return stream.get_final_response().output_text
+
+
+CLIENTS = {"whole": whole, "streamed": streamed, "responses": responses}
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,10 @@
-"""The README's table of clients, against the pins and the checks."""
+"""The README's table of clients, against the pins and the checks; and its examples."""
 
 import json
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -19,13 +21,14 @@ SUBJECTS = {
     "JSON": {16, 17, 18, 19},
     "media": {34, 35},
     "failures": {20, 21, 22, 24, 25, 26, 27, 28, 29},
+    "Responses": {37, 38, 39, 40},
 }
 SILENCE = 23
 
 # Each client's packages, its checks, and how it is called where silence is checked.
 ROWS = {
     "OpenAI SDK for Python": (["openai"], ["openai_sdk/test_*.py", "sealed/test_*.py"], "openai"),
-    "OpenAI SDK for Node": (["openai"], ["openai.test.mjs"], '"openai"'),
+    "OpenAI SDK for Node": (["openai"], ["openai*.test.mjs"], '"openai"'),
     "OpenAI Agents SDK for Python": (["openai-agents"], ["*/test_agents_sdk.py"], "agents"),
     "OpenAI Agents SDK for JavaScript": (["@openai/agents"], ["agents.test.mjs"], "@openai/agents"),
     "LangChain for Python": (
@@ -38,7 +41,12 @@ ROWS = {
         ["langchain.test.mjs"],
         "@langchain/openai",
     ),
-    "AI SDK": (["ai", "@ai-sdk/openai-compatible"], ["ai-sdk.test.mjs"], "@ai-sdk"),
+    "AI SDK": (
+        ["ai", "@ai-sdk/openai", "@ai-sdk/openai-compatible"],
+        ["ai-sdk*.test.mjs"],
+        "@ai-sdk/openai-compatible",
+    ),
+    "Codex": (["@openai/codex"], ["codex.test.mjs"], "twenty seconds of silence"),
     "Pydantic AI": (["pydantic-ai-slim"], ["*/test_pydantic_ai.py"], "pydantic_ai"),
     "instructor": (["instructor"], ["*/test_instructor.py"], "instructor"),
     "LiteLLM": (["litellm"], ["*/test_litellm.py"], "litellm"),
@@ -92,8 +100,11 @@ def test_what_is_said_to_be_checked_is_checked(client):
     found = numbers(checks)
     subjects = [subject for subject, its in SUBJECTS.items() if its & found]
     assert table()[client][1] == ", ".join(subjects)
-    folder = "node/silence.test.mjs" if checks[0].endswith(".mjs") else "python/*/test_silence.py"
-    assert any(spelling in path.read_text() for path in CLIENTS.glob(folder))
+    silent = ["node/silence.test.mjs", "node/codex.test.mjs"]
+    if not checks[0].endswith(".mjs"):
+        silent = ["python/*/test_silence.py"]
+    paths = [path for pattern in silent for path in CLIENTS.glob(pattern)]
+    assert any(spelling in path.read_text() for path in paths)
 
 
 def test_every_pin_has_a_row_and_every_row_a_client():
@@ -104,4 +115,21 @@ def test_every_pin_has_a_row_and_every_row_a_client():
 
 def test_every_number_has_a_check():
     found = numbers(["*/test_*.py", "*.test.mjs"]) | {SILENCE}
-    assert found == set(range(1, 37))
+    assert found == set(range(1, 41))
+
+
+@pytest.mark.parametrize("name", ["agent.py", "agent.mjs", "ai.mjs"])
+def test_an_example_runs_as_it_stands(world, name, tmp_path):
+    (example,) = re.findall(rf"```\w+ {re.escape(name)}\n(.*?)```", README, re.DOTALL)
+    assert "http://127.0.0.1:3000/v1" in example
+    path = tmp_path / name
+    path.write_text(example.replace("http://127.0.0.1:3000/v1", world.base_url))
+    interpreter = sys.executable
+    if name.endswith(".mjs"):
+        # Where a module stands says where its packages are.
+        (tmp_path / "node_modules").symlink_to(CLIENTS / "node/node_modules")
+        interpreter = "node"
+    ran = subprocess.run([interpreter, path], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert "The tool get_weather answered: “It is sunny in " in ran.stdout
+    assert [one["status"] for one in world.google.recorded()] == [200, 200]

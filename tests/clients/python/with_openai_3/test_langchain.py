@@ -17,6 +17,11 @@ def chat(world):
     return ChatOpenAI(model=MODEL, base_url=world.base_url, api_key="any", stream_usage=True)
 
 
+@pytest.fixture
+def responses(chat):
+    return chat.model_copy(update={"use_responses_api": True})
+
+
 @tool
 def get_weather(city: str) -> str:
     """The weather in a city."""
@@ -82,10 +87,48 @@ def test_15_a_function_without_arguments_is_run(world, chat):
     assert state["messages"][2].content == "noon"
 
 
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
+def test_40_a_loop_on_the_responses_brings_the_signature_back(world, responses, streaming):
+    @tool
+    def restart() -> str:
+        """Restarts the proxy."""
+        world.proxy.restart()
+        return "done"
+
+    signed = signature("of the first call")
+    thought = {"text": "Hm.", "thought": True}
+    answer = response(thought, text("Wait."), call("restart", {}, signed))
+    world.google.say({"responses": [answer]}, {"text": "Restarted."})
+    responses.streaming = streaming
+    state = create_agent(responses, [restart]).invoke({"messages": [("user", "Restart!")]})
+    assert state["messages"][-1].text == "Restarted."
+    second = world.google.asked()[1]
+    assert [part["text"] for part in parts(second, "text")] == ["Restart!", "Wait."]
+    assert signatures(second) == [signed]
+
+
+def test_40_the_responses_stream_and_count(world, responses):
+    world.google.say({"responses": [response(text("one "), finish=None), response(text("two"))]})
+    chunks = list(responses.stream("Count."))
+    whole = sum(chunks[1:], start=chunks[0])
+    assert whole.text == "one two"
+    assert whole.usage_metadata["total_tokens"] == USAGE["totalTokenCount"]
+
+
 class Place(BaseModel):
     """Where someone is."""
 
     city: str
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+def test_40_structured_output_of_the_responses_is_parsed(world, responses, method):
+    if method == "function_calling":
+        world.google.say({"calls": [{"name": "Place", "args": {"city": "London"}}]})
+    else:
+        world.google.say({"text": '{"city": "London"}'})
+    structured = responses.with_structured_output(Place, method=method)
+    assert structured.invoke("Where is Ada?") == Place(city="London")
 
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])

@@ -4,7 +4,13 @@ import asyncio
 
 import pytest
 from agents import Agent as OpenAIAgent
-from agents import AsyncOpenAI, OpenAIChatCompletionsModel, Runner, set_tracing_disabled
+from agents import (
+    AsyncOpenAI,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    Runner,
+    set_tracing_disabled,
+)
 from langchain_openai import ChatOpenAI
 from pydantic_ai import Agent
 from pydantic_ai.models.openai import OpenAIChatModel
@@ -31,9 +37,9 @@ def pydantic_ai(base_url):
     return asyncio.run(run())
 
 
-def agents_sdk(base_url):
+def agents_sdk(base_url, kind=OpenAIChatCompletionsModel):
     client = AsyncOpenAI(base_url=base_url, api_key="any")
-    model = OpenAIChatCompletionsModel(model=MODEL, openai_client=client)
+    model = kind(model=MODEL, openai_client=client)
 
     async def run():
         result = Runner.run_streamed(OpenAIAgent(name="one", model=model), "hi")
@@ -44,7 +50,16 @@ def agents_sdk(base_url):
     return asyncio.run(run())
 
 
-CLIENTS = {"langchain": langchain, "pydantic_ai": pydantic_ai, "agents_sdk": agents_sdk}
+def agents_sdk_by_default(base_url):
+    return agents_sdk(base_url, OpenAIResponsesModel)
+
+
+CLIENTS = {
+    "langchain": langchain,
+    "pydantic_ai": pydantic_ai,
+    "agents_sdk": agents_sdk,
+    "agents_sdk_by_default": agents_sdk_by_default,
+}
 
 
 @pytest.fixture(scope="module")
