@@ -120,11 +120,20 @@ impl Home {
 
     /// `serve`, allowed this many open files: with fewer it answers fewer at once.
     pub(crate) fn serve_with_descriptors(&self, limit: u32) -> Proxy {
+        self.serve_after(&format!("ulimit -n {limit}"))
+    }
+
+    /// `serve`, allowed files of this length: beyond it, writing fails as on a full disk.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn serve_with_file_size(&self, blocks: u32) -> Proxy {
+        self.serve_after(&format!("trap '' XFSZ && ulimit -f {blocks}"))
+    }
+
+    fn serve_after(&self, preparation: &str) -> Proxy {
         let mut command = Command::new("/bin/sh");
         command
-            .args(["-c", "ulimit -n \"$1\" && exec \"$0\" serve"])
+            .args(["-c", &format!("{preparation} && exec \"$0\" serve")])
             .arg(env!("CARGO_BIN_EXE_gemini-proxy"))
-            .arg(limit.to_string())
             .current_dir(self.folder.path())
             .env_clear()
             .envs(&self.variables);

@@ -12,11 +12,12 @@
 //!   may ask), `completions` (the way of old), `responses` (the way of now) and
 //!   `kept_responses` (what they refer to)
 //! - who we are to Google: `browser_login`, `terminal_login`, `tokens` (renewal,
-//!   once for everyone), `provisioning` (which project, or why none)
+//!   once for everyone), `token_loss` (there is none), `provisioning` (which project, or why none)
 //! - what is tried twice: `second_tries`
 //! - what goes wrong: `error_table` (the contract, row by row), `bad_requests` (by
 //!   the client), `failures` (at Google's, or on the way there), `broken_streams`
-//!   (amid an answer), `time_limits` (of each phase), `leaving` (the client goes)
+//!   (amid an answer), `time_limits` (of each phase), `leaving` (the client goes),
+//!   `hostile` (clients by the thousand)
 //! - the program itself: `cli` (arguments and settings), `demo` (the newcomer's
 //!   first command), `explain` (a request, without Google), `log_lines` (of
 //!   requests), `metrics` (what is counted), `secrets` (what never
@@ -45,12 +46,15 @@ mod web_pages;
 mod browser_login;
 mod provisioning;
 mod terminal_login;
+mod token_loss;
 mod tokens;
 
 mod bad_requests;
 mod broken_streams;
 mod error_table;
 mod failures;
+#[cfg(target_os = "linux")]
+mod hostile;
 #[cfg(target_os = "linux")]
 mod leaving;
 mod time_limits;

@@ -28,6 +28,26 @@ impl Client {
         }
     }
 
+    /// From this address, which another client may have had before.
+    #[cfg(target_os = "linux")]
+    pub fn connect_from(local: SocketAddr, address: SocketAddr) -> Self {
+        use socket2::{Domain, Socket, Type};
+
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&local.into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self {
+            connection: BufReader::new(socket.into()),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.connection.get_ref().local_addr().unwrap()
+    }
+
     pub fn send(&mut self, bytes: &str) {
         let connection = self.connection.get_mut();
         connection.write_all(bytes.as_bytes()).unwrap();

@@ -1,5 +1,7 @@
 //! What a request may look like, and what none may smuggle.
 
+#[cfg(target_os = "linux")]
+use crate::client::Client;
 use crate::client::request;
 use crate::server::Server;
 
@@ -171,4 +173,20 @@ fn methods_keep_their_case() {
     let mut client = server.connect();
     client.send(&request("get", "/echo"));
     assert_eq!(client.response().text(), "get /echo - ");
+}
+
+/// The client's system may give a port again as soon as its connection is gone.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_comes_later_from_the_address_of_one_who_was_refused_is_served() {
+    let server = Server::start();
+    // Where no other test takes the port.
+    let mut refused = Client::connect_from(([127, 0, 0, 2], 0).into(), server.address);
+    let address = refused.local_addr();
+    refused.send("POST /echo HTTP/1.1\r\nHost: here\r\nContent-Length: abc\r\n\r\n");
+    assert_eq!(refused.response().status, 400);
+    refused.reset();
+    let mut later = Client::connect_from(address, server.address);
+    assert_eq!(later.get("/echo").status, 200);
+    assert!(server.nothing_begun());
 }

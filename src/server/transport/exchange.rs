@@ -13,7 +13,7 @@ use tiny_http::{Header, Response, StatusCode};
 use crate::http::Pulse;
 use crate::server::transport::intake::{self, Fault, MAX_DRAINED_BYTES};
 use crate::server::transport::listener::{Handler, Head, Limits, Refusal};
-use crate::server::transport::presence::{Client, Presence};
+use crate::server::transport::presence::{Client, Identity, Presence};
 use crate::server::transport::writer::{self, Reply, Silence, Terms};
 
 /// A request with its whole body.
@@ -32,15 +32,10 @@ pub struct Request {
     pub(super) client: Client,
 }
 
-/// What an exchange left behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Aftermath {
-    /// The connection is in step: its next request is one.
-    InStep,
-    /// What comes next on this connection may be the rest of a body. tiny_http cannot
-    /// close it, so nothing that comes must be acted upon.
-    OutOfStep,
-}
+/// Told, before the refusal is sent, that what comes next on this connection may be the
+/// rest of a body. tiny_http cannot close it, so nothing that comes must be acted upon.
+/// Once the client has its answer it may be gone, and its address another's.
+pub(super) type OutOfStep<'a> = &'a dyn Fn(Option<Identity>);
 
 /// tiny_http reads bodies up to this length together with the head.
 const READ_WITH_HEAD: usize = 1024;
@@ -115,11 +110,17 @@ pub(super) fn serve(
     handler: &dyn Handler,
     limits: Limits,
     presence: &Arc<Presence>,
-) -> Aftermath {
+    out_of_step: OutOfStep<'_>,
+) {
     let client = Client::new(presence, raw.remote_addr().copied());
     let mut request = match intake::receive(&mut raw, limits.max_body_bytes, &client) {
         Ok(request) => request,
-        Err(fault) => return refuse(raw, handler, fault),
+        Err(fault) => {
+            if !fault.in_step {
+                out_of_step(client.identity());
+            }
+            return refuse(raw, handler, fault);
+        }
     };
     let reply =
         catch_unwind(AssertUnwindSafe(|| handler.answer(&mut request))).unwrap_or_else(|_| {
@@ -134,8 +135,7 @@ pub(super) fn serve(
     drop(request);
     if client.has_left() {
         log::debug!("the client left before it was answered");
-        drop(raw.into_writer());
-        return Aftermath::InStep;
+        return drop(raw.into_writer());
     }
     let terms = Terms {
         silence: limits.silence,
@@ -144,7 +144,6 @@ pub(super) fn serve(
     if let Err(error) = writer::send(raw.into_writer(), reply, terms, client) {
         log::debug!("the client left before its reply was complete: {error}");
     }
-    Aftermath::InStep
 }
 
 /// Says no to a request that nobody has read yet.
@@ -152,9 +151,14 @@ pub(super) fn refuse_unread(
     raw: tiny_http::Request,
     handler: &dyn Handler,
     refusal: Refusal,
-) -> Aftermath {
+    presence: &Arc<Presence>,
+    out_of_step: OutOfStep<'_>,
+) {
     let in_step = !intake::is_chunked(&raw);
-    refuse(raw, handler, Fault { refusal, in_step })
+    if !in_step {
+        out_of_step(Client::new(presence, raw.remote_addr().copied()).identity());
+    }
+    refuse(raw, handler, Fault { refusal, in_step });
 }
 
 /// Takes a request away without a reply. Blocks while its body arrives.
@@ -180,7 +184,7 @@ pub(super) fn abandoned() -> usize {
 }
 
 /// How to refuse depends on what tiny_http does with the body when it is dropped.
-fn refuse(raw: tiny_http::Request, handler: &dyn Handler, fault: Fault) -> Aftermath {
+fn refuse(raw: tiny_http::Request, handler: &dyn Handler, fault: Fault) {
     let head = Head {
         method: raw.method().as_str(),
         path: split_target(raw.url()).0,
@@ -199,14 +203,7 @@ fn refuse(raw: tiny_http::Request, handler: &dyn Handler, fault: Fault) -> After
         // `into_writer` would read the body first, and never return if the client
         // waits for `100 Continue`; `respond` writes first.
         Some(_) => respond(raw, reply),
-        None => {
-            refuse_at_once(raw.into_writer(), reply, terms);
-        }
-    }
-    if fault.in_step {
-        Aftermath::InStep
-    } else {
-        Aftermath::OutOfStep
+        None => refuse_at_once(raw.into_writer(), reply, terms),
     }
 }
 

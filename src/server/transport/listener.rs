@@ -19,6 +19,11 @@ use crate::server::transport::writer::{Reply, Silence};
 /// make a burst of 512 clients repeat their SYN after a second.
 const BACKLOG: i32 = 1024;
 
+/// Where descriptors are few, fewer may wait: of more than can be accepted, each costs
+/// the accept thread its life, though its client may have left long ago.
+const LEAST_BACKLOG: i32 = 16;
+const DESCRIPTORS_EACH: usize = 4;
+
 /// How long a client may be silent within or between its requests (Linux). Longer than
 /// the idle limits of usual clients (5 to 90 s), so that they close first and never
 /// meet a connection that is just being closed.
@@ -140,6 +145,9 @@ impl Listener {
                 .clamp(1, headroom::requests_within(descriptors)),
             ..limits
         };
+        let backlog = i32::try_from(descriptors / DESCRIPTORS_EACH).unwrap_or(BACKLOG);
+        let backlog = backlog.clamp(LEAST_BACKLOG, BACKLOG);
+        SockRef::from(&self.socket).listen(backlog)?;
         let presence = Presence::at(self.address);
         let pool = Pool::start(Arc::new(handler), limits, presence)?;
         Sentinel::start(self.socket, self.address, pool)?.watch(descriptors, stop)

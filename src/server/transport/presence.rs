@@ -49,12 +49,24 @@ struct Looks {
     before: Option<Look>,
 }
 
+/// The inode of a connection's socket; `None` if the connection has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity(Option<u64>);
+
 /// The table, at a moment.
 #[derive(Debug)]
 struct Look {
     begun: Instant,
-    /// Whether they are open from both sides; `None` if the table cannot be believed.
-    clients: Option<HashMap<SocketAddr, bool>>,
+    /// `None` if the table cannot be believed.
+    clients: Option<HashMap<SocketAddr, Entry>>,
+}
+
+/// A connection, as the table has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    /// From both sides.
+    is_open: bool,
+    inode: u64,
 }
 
 /// One connection of a client's, as far as a request on it knows.
@@ -93,8 +105,7 @@ impl Presence {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         let is_fresh = |look: &Look| look.begun.elapsed() < FRESH;
         if !looks.last.as_ref().is_some_and(is_fresh) {
-            looks.before = looks.last.take();
-            looks.last = Some(self.look());
+            self.look_again(&mut looks);
         }
         let peer = canonical(peer);
         let seen = |look: &Option<Look>| {
@@ -103,10 +114,33 @@ impl Presence {
             Some(clients.get(&peer).copied())
         };
         match seen(&looks.last) {
-            Some(Some(is_open)) => !is_open,
+            Some(Some(entry)) => !entry.is_open,
             Some(None) => seen(&looks.before) == Some(None),
             None => false,
         }
+    }
+
+    /// Tells a connection from others that the same address had before or has later, by
+    /// a look that may be so old. `None` where nothing tells.
+    pub(super) fn identity(&self, peer: SocketAddr, max_age: Duration) -> Option<Identity> {
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recent = |look: &Look| look.begun.elapsed() <= max_age;
+        if !looks.last.as_ref().is_some_and(is_recent) {
+            self.look_again(&mut looks);
+        }
+        let found = |looks: &Looks| {
+            let clients = looks.last.as_ref()?.clients.as_ref()?;
+            Some(clients.get(&canonical(peer)).map(|entry| entry.inode))
+        };
+        if found(&looks)?.is_none() {
+            self.look_again(&mut looks);
+        }
+        Some(Identity(found(&looks)?))
+    }
+
+    fn look_again(&self, looks: &mut Looks) {
+        looks.before = looks.last.take();
+        looks.last = Some(self.look());
     }
 
     fn look(&self) -> Look {
@@ -122,6 +156,13 @@ impl Presence {
             begun,
             clients: clients.ok(),
         }
+    }
+}
+
+impl Identity {
+    /// Whether this is certainly another connection than the one that was `before`.
+    pub(super) fn succeeds(self, before: Self) -> bool {
+        self.0.is_some() && self != before
     }
 }
 
@@ -151,6 +192,11 @@ impl Client {
         }
     }
 
+    /// Of the connection, while it is there.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.presence.identity(self.peer?, self.since.elapsed())
+    }
+
     /// Whether a beat has found it so.
     pub(super) fn has_left(&self) -> bool {
         self.has_left.load(Ordering::Relaxed)
@@ -165,19 +211,21 @@ impl Client {
 
 /// Who is connected to `port`. A table in which our own listener is missing is not
 /// that of the kernel that we run on, or in another form.
-fn clients_of(table: impl io::Read, port: u16) -> io::Result<HashMap<SocketAddr, bool>> {
+fn clients_of(table: impl io::Read, port: u16) -> io::Result<HashMap<SocketAddr, Entry>> {
     let suffix = format!(":{port:04X}");
     let mut clients = HashMap::new();
     let mut is_ours = false;
     let mut table = BufReader::new(table);
     let mut line = Vec::new();
     while table.read_until(b'\n', &mut line)? > 0 {
-        if let Some((peer, state)) = entry(&line, suffix.as_bytes()) {
+        if let Some((peer, state, inode)) = entry(&line, suffix.as_bytes()) {
             if state == LISTEN {
                 is_ours = true;
             } else if let Some(peer) = address(peer) {
+                let is_open = state == ESTABLISHED;
                 // Another process may serve this port at another address of ours.
-                *clients.entry(peer).or_default() |= state == ESTABLISHED;
+                let known = clients.entry(peer).or_insert(Entry { is_open, inode });
+                known.is_open |= is_open;
             }
         }
         line.clear();
@@ -189,16 +237,18 @@ fn clients_of(table: impl io::Read, port: u16) -> io::Result<HashMap<SocketAddr,
     }
 }
 
-/// Peer and state of a line of the table, if it is of our port:
+/// Peer, state and inode of a line of the table, if it is of our port:
 /// `0: 0100007F:0BB8 0200007F:C350 01 …`
-fn entry<'a>(line: &'a [u8], port: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+fn entry<'a>(line: &'a [u8], port: &[u8]) -> Option<(&'a [u8], &'a [u8], u64)> {
     let mut fields = line.split(|byte| *byte == b' ');
     let mut fields = fields.by_ref().filter(|field| !field.is_empty());
     let local = fields.nth(1)?;
     if !local.ends_with(port) {
         return None;
     }
-    Some((fields.next()?, fields.next()?))
+    let (peer, state) = (fields.next()?, fields.next()?);
+    let inode = str::from_utf8(fields.nth(5)?).ok()?.parse().ok()?;
+    Some((peer, state, inode))
 }
 
 /// An address as the kernel writes it: words of 32 bits in network order, each printed
@@ -253,10 +303,11 @@ mod tests {
     #[test]
     fn the_table_tells_who_is_there_and_who_has_closed() {
         let expected = [
-            (peer("127.0.0.2:50000"), true),
-            (peer("127.0.0.2:50001"), false),
-            (peer("127.0.0.2:50003"), true),
+            (peer("127.0.0.2:50000"), true, 2),
+            (peer("127.0.0.2:50001"), false, 3),
+            (peer("127.0.0.2:50003"), true, 6),
         ];
+        let expected = expected.map(|(peer, is_open, inode)| (peer, Entry { is_open, inode }));
         let clients = clients_of(TABLE.as_bytes(), 3000).unwrap();
         assert_eq!(clients, expected.into());
     }
@@ -292,10 +343,18 @@ mod tests {
     }
 
     #[test]
+    fn another_connection_of_the_same_address_is_known_by_its_inode() {
+        let [first, second, gone] = [Some(1), Some(2), None].map(Identity);
+        assert!(second.succeeds(first) && second.succeeds(gone));
+        assert!(!first.succeeds(first) && !gone.succeeds(first) && !gone.succeeds(gone));
+    }
+
+    #[test]
     fn only_who_is_missing_twice_has_left() {
         let before = Instant::now();
         let look = |clients: Option<&[(SocketAddr, bool)]>| {
-            let clients = clients.map(|clients| clients.iter().copied().collect());
+            let entry = |&(peer, is_open)| (peer, Entry { is_open, inode: 1 });
+            let clients = clients.map(|clients: &[_]| clients.iter().map(entry).collect());
             let begun = Instant::now();
             Some(Look { begun, clients })
         };

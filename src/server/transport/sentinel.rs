@@ -40,9 +40,12 @@ const QUIET_AFTER: Duration = Duration::from_secs(10);
 const BUSY_FOR: Duration = Duration::from_secs(2);
 const BUSY_POKES: usize = 4;
 
-/// Pokes on their way at the same time, save those of the tick: of many that arrive
-/// at once all may be queued, and then only later ones get them out.
+/// Pokes on their way at the same time, and twice as many with those of the tick: of
+/// many that arrive at once all may be queued, and then only later ones get them out.
+/// Where descriptors are few, no more than this part of them: a poke takes one here and
+/// two of tiny_http's.
 const MAX_POKES: usize = 64;
+const POKES_PART: usize = 16;
 const POKE_CONNECT: Duration = Duration::from_millis(500);
 /// How long all pokes must stay unanswered before the accept thread is held for dead.
 /// One alone may only be queued.
@@ -71,9 +74,11 @@ pub(super) struct Sentinel {
     listener: TcpListener,
     poke_address: SocketAddr,
     pokes: VecDeque<Poke>,
+    max_pokes: usize,
     reserve: Reserve,
     last_client: Instant,
-    last_answer: Instant,
+    /// Since when pokes are sent and none is answered.
+    unanswered: Option<Instant>,
     pause: Duration,
     next_start: Instant,
 }
@@ -90,10 +95,7 @@ struct Shared {
     generation: AtomicUsize,
 }
 
-struct Poke {
-    connection: TcpStream,
-    sent: Instant,
-}
+struct Poke(TcpStream);
 
 impl Sentinel {
     /// Starts to serve. The calling thread has to go on to [`Self::watch`].
@@ -113,9 +115,10 @@ impl Sentinel {
             listener,
             poke_address: reachable(address),
             pokes: VecDeque::new(),
+            max_pokes: MAX_POKES,
             reserve: Reserve::default(),
             last_client: Instant::now(),
-            last_answer: Instant::now(),
+            unanswered: None,
             pause: FIRST_PAUSE,
             next_start: Instant::now(),
         };
@@ -127,6 +130,7 @@ impl Sentinel {
     /// abandoned connections hold half of the process's `descriptors`: a supervisor can
     /// start it anew, but nothing can take them back.
     pub(super) fn watch(mut self, descriptors: usize, stop: &Stop) -> io::Result<()> {
+        self.max_pokes = MAX_POKES.min(descriptors / POKES_PART);
         while !stop.is_asked() {
             let quiet = self.last_client.elapsed() > QUIET_AFTER;
             thread::park_timeout(if quiet { QUIET_TICK } else { TICK });
@@ -173,16 +177,14 @@ impl Sentinel {
         let before = self.pokes.len();
         self.pokes.retain_mut(|poke| !poke.is_answered());
         if self.pokes.len() < before {
-            self.last_answer = Instant::now();
+            self.unanswered = None;
             self.pause = FIRST_PAUSE;
         }
     }
 
     fn is_accept_dead(&self) -> bool {
-        let oldest = self.pokes.front();
-        let deaf = oldest.is_some_and(|poke| poke.sent.elapsed() > DEAF_AFTER)
-            && self.last_answer.elapsed() > DEAF_AFTER;
-        deaf || self.shared.accept_ended.load(Ordering::Relaxed)
+        let is_long_ago = |since: Instant| since.elapsed() > DEAF_AFTER;
+        self.unanswered.is_some_and(is_long_ago) || self.shared.accept_ended.load(Ordering::Relaxed)
     }
 
     fn poke(&mut self) {
@@ -192,12 +194,16 @@ impl Sentinel {
         }
         let is_busy = self.last_client.elapsed() < BUSY_FOR;
         let least = if is_busy { BUSY_POKES } else { 1 };
-        let room = MAX_POKES.saturating_sub(self.pokes.len());
+        let room = self.max_pokes.saturating_sub(self.pokes.len());
         for _ in 0..owed.min(room).max(least) {
             match Poke::send(self.poke_address) {
-                Ok(poke) => self.pokes.push_back(poke),
+                Ok(poke) => self.await_answer(poke),
                 Err(error) => {
                     log::debug!("cannot connect to {}: {error}", self.poke_address);
+                    // The queue in front of the accept thread is full.
+                    if error.kind() == ErrorKind::TimedOut {
+                        self.unanswered.get_or_insert_with(Instant::now);
+                    }
                     return self.reserve.release();
                 }
             }
@@ -207,9 +213,22 @@ impl Sentinel {
         }
     }
 
+    /// A poke whose connection is given up for want of room does its work all the same.
+    fn await_answer(&mut self, poke: Poke) {
+        if self.pokes.len() >= 2 * self.max_pokes {
+            self.pokes.pop_front();
+        }
+        self.pokes.push_back(poke);
+        self.unanswered.get_or_insert_with(Instant::now);
+    }
+
     /// Puts a new tiny_http on the listener, once there is room for it. Each try that
     /// fails halfway costs a dispatcher for ever.
     fn restart(&mut self) {
+        // Nobody answers these any more, and what they hold may be all that is missing.
+        self.pokes.clear();
+        self.unanswered = None;
+        self.shared.accept_ended.store(true, Ordering::Relaxed);
         if Instant::now() < self.next_start || !self.reserve.refill(&self.listener) {
             return;
         }
@@ -220,10 +239,7 @@ impl Sentinel {
         self.next_start = Instant::now() + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         match self.start_generation() {
-            Ok(()) => {
-                log::warn!("the accept thread had ended; accepting again");
-                self.pokes.clear();
-            }
+            Ok(()) => log::warn!("the accept thread had ended; accepting again"),
             Err(error) => log::warn!("cannot accept connections: {error}"),
         }
     }
@@ -285,15 +301,12 @@ impl Poke {
         let connection = TcpStream::connect_timeout(&address, POKE_CONNECT)?;
         connection.shutdown(Shutdown::Write)?;
         connection.set_nonblocking(true)?;
-        Ok(Self {
-            connection,
-            sent: Instant::now(),
-        })
+        Ok(Self(connection))
     }
 
     /// Whether tiny_http has closed it, however.
     fn is_answered(&mut self) -> bool {
-        !matches!(self.connection.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+        !matches!(self.0.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 }
 

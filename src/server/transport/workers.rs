@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use tiny_http::Request;
 
-use crate::server::transport::exchange::{self, Aftermath};
+use crate::server::transport::exchange;
 use crate::server::transport::listener::{Handler, Limits, Refusal};
-use crate::server::transport::presence::Presence;
+use crate::server::transport::presence::{Identity, Presence};
 
 /// How long a thread waits for work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
@@ -40,6 +40,12 @@ const MAX_PARKED: usize = 64;
 /// the listener's receive timeout has ended them.
 const MAX_SHUNNED: usize = 1024;
 const SHUNNED_FOR: Duration = Duration::from_secs(120);
+
+/// Whether a request is of a shunned connection, or of a later one from its address, is
+/// looked up so often for each; then what was found so long ago is good enough, since
+/// each look costs the dispatcher a moment.
+const MAX_LOOKS: u32 = 16;
+const LOOK_AGE: Duration = Duration::from_secs(1);
 
 pub(super) struct Pool {
     handler: Arc<dyn Handler>,
@@ -75,8 +81,18 @@ struct State {
     crews: [Roster; 2],
     /// Whose request is being answered, and what they sent meanwhile.
     busy: HashMap<SocketAddr, VecDeque<Job>>,
-    shunned: HashMap<SocketAddr, Instant>,
+    shunned: HashMap<SocketAddr, Shunned>,
     is_stopping: bool,
+}
+
+/// A connection that is out of step. tiny_http tells its address alone, which others
+/// can have after it.
+#[derive(Clone, Copy)]
+struct Shunned {
+    since: Instant,
+    identity: Option<Identity>,
+    /// How many requests have come over it nevertheless.
+    ignored: u32,
 }
 
 /// All numbers are changed together with the queue, under one lock; so whoever queues a
@@ -124,9 +140,10 @@ impl Pool {
         let Some(peer) = raw.remote_addr().copied() else {
             return; // only sockets that are not TCP have no address
         };
+        let is_shunned = self.shuns(peer);
         let mut state = self.state();
         let mut task = Task::Serve;
-        if state.shuns(peer) {
+        if is_shunned {
             if !exchange::holds_connection(&raw) {
                 drop(state);
                 return exchange::discard(raw);
@@ -147,8 +164,9 @@ impl Pool {
                         raw,
                         task: Task::Refuse(Refusal::Overloaded),
                     });
-                    state.shun(peer);
                     drop(state);
+                    let identity = self.presence.identity(peer, LOOK_AGE);
+                    self.state().shun(peer, identity);
                     log::warn!(
                         "{peer} sent more than {MAX_PARKED} requests ahead; the rest is ignored"
                     );
@@ -225,9 +243,11 @@ impl Pool {
     fn work(self: Arc<Self>, crew: Crew) {
         while let Some(job) = self.next(crew) {
             let peer = job.raw.remote_addr().copied();
-            let aftermath =
-                catch_unwind(AssertUnwindSafe(|| self.run(job))).unwrap_or(Aftermath::OutOfStep);
-            self.finish(crew, peer, aftermath);
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.run(job)));
+            if let (Err(_), Some(peer)) = (outcome, peer) {
+                self.shun(peer, None);
+            }
+            self.finish(crew, peer);
         }
     }
 
@@ -254,29 +274,38 @@ impl Pool {
         }
     }
 
-    fn run(&self, job: Job) -> Aftermath {
+    fn run(&self, job: Job) {
         let handler = &*self.handler;
-        match job.task {
-            Task::Serve => exchange::serve(job.raw, handler, self.limits, &self.presence),
-            Task::Refuse(refusal) => exchange::refuse_unread(job.raw, handler, refusal),
-            Task::Discard => {
-                exchange::discard(job.raw);
-                Aftermath::OutOfStep
+        let peer = job.raw.remote_addr().copied();
+        let out_of_step = |identity| {
+            if let Some(peer) = peer {
+                self.shun(peer, identity);
             }
+        };
+        let (presence, limits) = (&self.presence, self.limits);
+        match job.task {
+            Task::Serve => exchange::serve(job.raw, handler, limits, presence, &out_of_step),
+            Task::Refuse(refusal) => {
+                exchange::refuse_unread(job.raw, handler, refusal, presence, &out_of_step);
+            }
+            Task::Discard => exchange::discard(job.raw),
+        }
+    }
+
+    /// What has come over this connection is not to be acted upon, nor what comes.
+    fn shun(&self, peer: SocketAddr, identity: Option<Identity>) {
+        let mut state = self.state();
+        state.shun(peer, identity);
+        for job in state.busy.get_mut(&peer).into_iter().flatten() {
+            job.task = Task::Discard;
         }
     }
 
     /// Counts the thread as idle again, and lets the connection's next request in.
-    fn finish(self: &Arc<Self>, crew: Crew, peer: Option<SocketAddr>, aftermath: Aftermath) {
+    fn finish(self: &Arc<Self>, crew: Crew, peer: Option<SocketAddr>) {
         let mut state = self.state();
         state.crews[crew as usize].idle += 1;
         let Some(peer) = peer else { return };
-        if aftermath == Aftermath::OutOfStep {
-            state.shun(peer);
-            for job in state.busy.get_mut(&peer).into_iter().flatten() {
-                job.task = Task::Discard;
-            }
-        }
         let parked = state.busy.get_mut(&peer).and_then(VecDeque::pop_front);
         let short_of = if let Some(job) = parked {
             self.admit(&mut state, job)
@@ -311,6 +340,31 @@ impl Pool {
         self.presence.break_off();
     }
 
+    /// Where nothing tells connections apart, whoever has the address is shunned.
+    fn shuns(&self, peer: SocketAddr) -> bool {
+        let Some(shunned) = self.state().shunned.get(&peer).copied() else {
+            return false;
+        };
+        if shunned.since.elapsed() >= SHUNNED_FOR {
+            return false;
+        }
+        let age = match shunned.ignored {
+            ..MAX_LOOKS => Duration::ZERO,
+            _ => LOOK_AGE,
+        };
+        let before = shunned.identity;
+        let now = before.and_then(|_| self.presence.identity(peer, age));
+        let is_another = matches!((now, before), (Some(now), Some(before)) if now.succeeds(before));
+        let mut state = self.state();
+        if is_another {
+            state.shunned.remove(&peer);
+        } else if let Some(shunned) = state.shunned.get_mut(&peer) {
+            shunned.since = Instant::now();
+            shunned.ignored = shunned.ignored.saturating_add(1);
+        }
+        !is_another
+    }
+
     fn is_light(&self, raw: &Request) -> bool {
         let (path, _) = exchange::split_target(raw.url());
         !exchange::holds_connection(raw) && self.handler.is_light(path)
@@ -328,23 +382,22 @@ impl Roster {
 }
 
 impl State {
-    fn shuns(&self, peer: SocketAddr) -> bool {
-        self.shunned
-            .get(&peer)
-            .is_some_and(|since| since.elapsed() < SHUNNED_FOR)
-    }
-
-    fn shun(&mut self, peer: SocketAddr) {
+    fn shun(&mut self, peer: SocketAddr, identity: Option<Identity>) {
         if self.shunned.len() >= MAX_SHUNNED {
             self.shunned
-                .retain(|_, since| since.elapsed() < SHUNNED_FOR);
+                .retain(|_, shunned| shunned.since.elapsed() < SHUNNED_FOR);
         }
         if self.shunned.len() >= MAX_SHUNNED {
-            let oldest = self.shunned.iter().min_by_key(|(_, since)| **since);
+            let oldest = self.shunned.iter().min_by_key(|(_, one)| one.since);
             if let Some(oldest) = oldest.map(|(peer, _)| *peer) {
                 self.shunned.remove(&oldest);
             }
         }
-        self.shunned.insert(peer, Instant::now());
+        let shunned = Shunned {
+            since: Instant::now(),
+            identity,
+            ignored: 0,
+        };
+        self.shunned.insert(peer, shunned);
     }
 }
