@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Service;
 use super::asking::Asking;
 use super::error::ApiError;
+use super::metrics::SecondTry;
 use super::record::Record;
 use super::responses::{self, Answering};
 use crate::http::{HttpError, Pulse};
@@ -158,7 +159,7 @@ impl Dialect {
     fn begins_anew(&mut self) -> bool {
         let is_in_vain = match self {
             Self::Chat { translator, .. } => translator.is_in_vain(),
-            Self::Completions(_) => false,
+            Self::Completions(translator) => return translator.begins_anew(),
             Self::Responses(answer) => answer.translator.is_in_vain(),
         };
         if !is_in_vain || !self.asking().is_some_and(Asking::allows_another_try) {
@@ -233,6 +234,9 @@ impl AnswerStream {
             }
             self.events = None;
             if self.dialect.begins_anew() {
+                if matches!(self.dialect, Dialect::Completions(_)) {
+                    self.record.tries_again(SecondTry::Empty);
+                }
                 continue;
             }
             let is_last = self.questions.len() == 1;

@@ -8,6 +8,7 @@ use super::answer_stream::{self, AnswerStream, Dialect};
 use super::asking;
 use super::body;
 use super::error::ApiError;
+use super::metrics::SecondTry;
 use super::record::Record;
 use crate::http::Pulse;
 use crate::server::transport::exchange::Request;
@@ -73,9 +74,14 @@ fn whole(
     let mut choices = Vec::new();
     for question in questions {
         let fails = |error| ApiError::upstream(error, &question.model, &service.sign_in_page);
-        let answer = service.generate(question, pulse, record).map_err(fails)?;
-        let answer = answer.read().inspect_err(|error| record.failed(error));
-        translator.read_whole(answer.map_err(fails)?, &mut choices)?;
+        loop {
+            let answer = service.generate(question, pulse, record).map_err(fails)?;
+            let answer = answer.read().inspect_err(|error| record.failed(error));
+            if translator.read_whole(answer.map_err(fails)?, &mut choices)? {
+                break;
+            }
+            record.tries_again(SecondTry::Empty);
+        }
     }
     record.said(translator.usage(), 0);
     Ok(super::json(200, &translator.completion(choices)))

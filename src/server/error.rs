@@ -305,8 +305,11 @@ impl ApiError {
             }
             Verdict::QuotaExhausted { resets_after } => {
                 let reset = match resets_after {
-                    Some(wait) => format!(" It resets in {}.", in_words(wait)),
-                    None => String::new(),
+                    // Google tells a few seconds beside quotas of a day: not when it resets.
+                    Some(wait) if wait > MAX_RETRY_AFTER => {
+                        format!(" It resets in {}.", in_words(wait))
+                    }
+                    _ => String::new(),
                 };
                 let quota = quota_named(error);
                 let message =

@@ -288,7 +288,6 @@ mod tests {
             "user",
             "messages[0].cache_control",
             "messages[0].content[1].cache_control",
-            "messages[1].tool_calls[0].index",
         ];
         let text = without_nulls(body);
         assert_eq!(unread::<ChatRequest<'_>>(&text), expected);

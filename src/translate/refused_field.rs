@@ -36,6 +36,10 @@ const STEMS_FROM: &[(&str, &str)] = &[
 /// The parameter that Google's words of refusal are about, if they name one.
 pub fn parameter_behind(googles_words: &str) -> Option<&'static str> {
     let words = in_plain_words(googles_words);
+    // These speak of functions, too, but stem from the conversation.
+    if words.contains(" thought signature") || words.contains(" thoughtsignature ") {
+        return None;
+    }
     STEMS_FROM
         .iter()
         .find(|(field, _)| words.contains(&format!(" {field} ")))

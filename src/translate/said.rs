@@ -133,6 +133,12 @@ impl Reader {
         }
     }
 
+    /// For the answer to the same question, asked again.
+    pub fn anew(&self) -> Self {
+        let signatures = self.signatures.clone();
+        Self::new(self.stamp.clone(), self.form.clone(), signatures)
+    }
+
     pub fn stamp(&self) -> &Stamp {
         &self.stamp
     }

@@ -248,6 +248,11 @@ pub struct File<'a> {
 /// A call that the assistant made, as the client gives it back.
 #[derive(Debug, Default, Deserialize)]
 pub struct ToolCall<'a> {
+    /// Says no more than which of `function` and `custom` there is.
+    #[serde(rename = "type")]
+    pub kind: Option<IgnoredAny>,
+    /// Of the stream that it came in.
+    pub index: Option<IgnoredAny>,
     #[serde(borrow)]
     pub id: Option<Text<'a>>,
     #[serde(borrow)]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use gemini_proxy::simulator::Simulator;
 
-use crate::proxy::{Road, by_both_roads, generations, question};
+use crate::proxy::{MODEL, Road, by_both_roads, generations, question};
 
 /// How often Google was asked for an answer, and what it was asked last.
 fn asked(road: Road, simulator: &Simulator) -> (usize, Value) {
@@ -123,6 +123,43 @@ fn lesson_09_an_empty_answer_is_asked_for_once_more() {
                 assert_eq!(answer.status, 200);
                 assert!(answer.text().contains("Here."));
                 assert_eq!(asked(road, simulator).0, 2);
+            });
+        }
+    }
+}
+
+#[test]
+fn lesson_09_an_empty_answer_to_a_prompt_or_an_input_is_asked_for_once_more() {
+    let empty = json!({"candidates": [{"finishReason": "OTHER"}]});
+    for streams in [false, true] {
+        by_both_roads(|road, simulator, proxy| {
+            for (nth, path, words) in [
+                (1, "/v1/completions", "prompt"),
+                (2, "/v1/responses", "input"),
+            ] {
+                let script = json!([{"responses": [empty]}, {"text": "Here."}]);
+                simulator.script(script).unwrap();
+                let body = json!({"model": MODEL, "stream": streams, words: "Hi"}).to_string();
+                let answer = proxy.send("POST", path, &[], body.as_bytes());
+                assert_eq!(answer.status, 200, "{path}");
+                assert!(answer.text().contains("Here."), "{path}");
+                assert_eq!(asked(road, simulator).0, 2 * nth, "{path}");
+            }
+        });
+    }
+}
+
+#[test]
+fn an_answer_that_is_cut_or_filtered_is_not_asked_for_again() {
+    for reason in ["MAX_TOKENS", "SAFETY"] {
+        for streams in [false, true] {
+            by_both_roads(|road, simulator, proxy| {
+                let empty = json!({"candidates": [{"finishReason": reason}]});
+                simulator.script(json!([{"responses": [empty]}])).unwrap();
+                let mut request = question("Hi");
+                request["stream"] = streams.into();
+                assert_eq!(proxy.chat(&request).status, 200, "{reason}");
+                assert_eq!(asked(road, simulator).0, 1, "{reason}");
             });
         }
     }

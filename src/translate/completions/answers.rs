@@ -27,6 +27,8 @@ pub struct Answer {
     first_index: u32,
     /// Choices whose echo has been told.
     begun: u32,
+    /// It has been asked for a second time.
+    is_second: bool,
 }
 
 /// What all events of one stream share.
@@ -111,12 +113,27 @@ impl CompletionTranslator {
         usage
     }
 
-    /// Reads one whole answer, to the prompt at hand, into `choices`.
+    /// Whether the prompt at hand is to be asked again: once, if there was nothing in
+    /// its answer and another may do better.
+    pub fn begins_anew(&mut self) -> bool {
+        let Some(answer) = self.answers.front_mut() else {
+            return false;
+        };
+        let is_in_vain = answer.begun == 0 && answer.reader.is_in_vain();
+        if !is_in_vain || std::mem::replace(&mut answer.is_second, true) {
+            return false;
+        }
+        answer.reader = answer.reader.anew();
+        true
+    }
+
+    /// Reads one whole answer, to the prompt at hand, into `choices`; false if that is
+    /// to be asked again.
     pub fn read_whole(
         &mut self,
         answer: GenerateContentResponse<'_>,
         choices: &mut Vec<CompletionChoice<'static>>,
-    ) -> Result<(), Unfinished> {
+    ) -> Result<bool, Unfinished> {
         let mut gather = |event: &Completion<'_>| {
             for choice in &event.choices {
                 gather(choices, choice);
@@ -124,7 +141,11 @@ impl CompletionTranslator {
         };
         self.push(answer, &mut gather);
         self.presume_stopped();
-        self.finish(&mut gather)
+        if self.begins_anew() {
+            return Ok(false);
+        }
+        self.finish(&mut gather)?;
+        Ok(true)
     }
 
     /// All answers as one.
@@ -149,6 +170,7 @@ impl Answer {
             echo,
             first_index,
             begun: 0,
+            is_second: false,
         }
     }
 
@@ -158,6 +180,7 @@ impl Answer {
             echo,
             first_index,
             begun,
+            ..
         } = self;
         let telling = Telling {
             head,

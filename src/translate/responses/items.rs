@@ -163,6 +163,7 @@ impl<'a, 's> Items<'a, 's> {
             function,
             custom,
             extra_content: signature,
+            ..ToolCall::default()
         }
     }
 }
