@@ -250,9 +250,9 @@ pub struct File<'a> {
 pub struct ToolCall<'a> {
     /// Says no more than which of `function` and `custom` there is.
     #[serde(rename = "type")]
-    pub kind: Option<IgnoredAny>,
+    pub kind: Option<Value>,
     /// Of the stream that it came in.
-    pub index: Option<IgnoredAny>,
+    pub index: Option<Value>,
     #[serde(borrow)]
     pub id: Option<Text<'a>>,
     #[serde(borrow)]
