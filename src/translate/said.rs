@@ -101,8 +101,9 @@ pub struct Reader {
 #[derive(Default)]
 struct Choice {
     calls: u32,
-    /// Google's ids of the calls so far: a call that is sent again is the same call.
-    call_ids: HashSet<String>,
+    /// The calls so far that have ids of Google's: one that is sent again, whole, is
+    /// the same call.
+    known_calls: HashSet<(String, String, String)>,
     images: u32,
     has_text: bool,
     has_call_in_pieces: bool,
@@ -265,7 +266,14 @@ impl Reader {
             return None;
         }
         if let Some(id) = call.id.as_deref().filter(|id| !id.is_empty())
-            && !choice.call_ids.insert(id.to_owned())
+            && !choice.known_calls.insert((
+                id.to_owned(),
+                call.name.to_string(),
+                call.args
+                    .as_ref()
+                    .map(|args| args.compact().into_owned())
+                    .unwrap_or_default(),
+            ))
         {
             return None;
         }
