@@ -237,9 +237,15 @@ fn generation_config(
         // A `topP` of exactly 0 means the likeliest token, which Gemini calls `topK` 1.
         top_p: top_p.filter(|top_p| *top_p > 0.0),
         top_k: if top_p == Some(0.0) {
+            if chat.top_k.is_some() {
+                notes.add(
+                    "top_k",
+                    "left out: a top_p of 0 asks for the likeliest token",
+                );
+            }
             Some(1)
         } else {
-            top_k(chat)?
+            top_k(chat, notes)?
         },
         candidate_count: candidate_count(chat)?,
         max_output_tokens,
@@ -374,9 +380,13 @@ fn penalty(value: Option<f64>, param: &'static str) -> Result<Option<f64>, Rejec
     Ok(within(value, -2.0, 2.0, param)?.filter(|penalty| *penalty != 0.0))
 }
 
-fn top_k(chat: &openai::ChatRequest<'_>) -> Result<Option<u32>, Rejection> {
+fn top_k(chat: &openai::ChatRequest<'_>, notes: &mut Notes) -> Result<Option<u32>, Rejection> {
     match chat.top_k {
-        None | Some(..=0) => Ok(None),
+        None => Ok(None),
+        Some(..=0) => {
+            notes.add("top_k", "left out: Gemini's begins with 1");
+            Ok(None)
+        }
         Some(top_k) => match u32::try_from(top_k) {
             Ok(top_k) => Ok(Some(top_k)),
             Err(_) => Err(Rejection::new(

@@ -40,7 +40,7 @@ pub(super) fn thinking_config(
     notes: &mut Notes,
 ) -> Result<Option<ThinkingConfig>, Rejection> {
     let mut wish = wish(chat)?;
-    if let Some(given) = googles_own(chat) {
+    if let Some(given) = googles_own(chat, notes) {
         return given.map(Some);
     }
     if abilities.thinking == Thinking::Unknown {
@@ -204,7 +204,10 @@ fn level(effort: Effort, levels: &[ThinkingLevel]) -> Option<ThinkingLevel> {
         .copied()
 }
 
-fn googles_own(chat: &openai::ChatRequest<'_>) -> Option<Result<ThinkingConfig, Rejection>> {
+fn googles_own(
+    chat: &openai::ChatRequest<'_>,
+    notes: &mut Notes,
+) -> Option<Result<ThinkingConfig, Rejection>> {
     let nested = chat
         .extra_body
         .as_ref()
@@ -230,6 +233,10 @@ fn googles_own(chat: &openai::ChatRequest<'_>) -> Option<Result<ThinkingConfig, 
             return Some(Err(Rejection::new("invalid_value", param, message)));
         }
     };
+    if level.is_some() && given.thinking_budget.is_some() {
+        let field = "google.thinking_config.thinking_budget";
+        notes.add(field, "left out: Google takes no budget beside a level");
+    }
     Some(Ok(ThinkingConfig {
         include_thoughts: given.include_thoughts,
         // Google refuses both together.

@@ -278,7 +278,13 @@ pub(super) fn tool_config(
             };
             let names = list.iter().map(|tool| chosen(tool, field, declarations));
             let names = names.collect::<Result<Vec<_>, _>>()?;
-            if allowed.get("mode").and_then(Value::as_str) != Some("required") {
+            let mode = allowed.get("mode").and_then(Value::as_str);
+            if !matches!(mode, None | Some("auto" | "required")) {
+                let message = "Invalid value. Supported values are: 'auto' and 'required'.";
+                let param = format!("{field}.allowed_tools.mode");
+                return Err(Rejection::new("invalid_value", param, message));
+            }
+            if mode != Some("required") {
                 declarations
                     .retain(|declaration| names.iter().any(|name| **name == *declaration.name));
                 return Ok(None);

@@ -83,6 +83,8 @@ pub struct InputItem<'a> {
 #[derive(Debug, Deserialize)]
 pub struct TextOptions {
     pub format: Option<TextFormat>,
+    /// Has no equal here.
+    pub verbosity: Option<IgnoredAny>,
 }
 
 /// A `response_format` whose schema is not nested.

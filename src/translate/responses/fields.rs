@@ -10,6 +10,8 @@ const RENAMED: &[(&str, &str)] = &[
     ("response_format", "text.format"),
     ("max_completion_tokens", "max_output_tokens"),
     ("reasoning_effort", "reasoning.effort"),
+    // It is there because of the other.
+    ("logprobs", "top_logprobs"),
 ];
 
 /// Where the messages and tools of a chat request came from.
@@ -155,6 +157,7 @@ mod tests {
             ("response_format.json_schema.schema", "text.format.schema"),
             ("response_format.type", "text.format.type"),
             ("max_completion_tokens", "max_output_tokens"),
+            ("logprobs", "top_logprobs"),
             ("temperature", "temperature"),
         ] {
             assert_eq!(fields.original(chats), ours);

@@ -74,8 +74,11 @@ pub fn as_chat<'a>(
     (chat.max_output_tokens, chat.text) = (None, None);
     chat.messages = Some(messages);
     chat.max_completion_tokens = given.max_output_tokens.or(chat.max_completion_tokens);
-    if let Some(format) = given.text.and_then(|text| text.format) {
-        chat.response_format = Some(format.into());
+    if let Some(text) = given.text {
+        if text.verbosity.is_some() {
+            notes.add("text.verbosity", "left out: Gemini has no equal");
+        }
+        chat.response_format = text.format.map(Into::into).or(chat.response_format.take());
     }
     // Asking for the likelihoods is asking for them here; chat wants it said twice.
     if chat.top_logprobs.is_some()
