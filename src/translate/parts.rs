@@ -88,20 +88,28 @@ fn named_by_url<'a>(part: &'a ContentPart<'a>) -> Option<(&'static str, &'a str)
     url.as_ref().map(|url| (kind, &*url.url))
 }
 
+/// The parts of a message that is not a mere string.
+fn listed<'a>(message: &'a Message<'a>) -> &'a [ContentPart<'a>] {
+    match &message.content {
+        Some(MessageContent::Parts(parts)) => parts,
+        _ => &[],
+    }
+}
+
 /// Where images ask for a certain detail; `auto` asks for nothing.
 pub(super) fn details<'a>(
     message: &'a Message<'a>,
     position: usize,
 ) -> impl Iterator<Item = String> {
-    let parts = match &message.content {
-        Some(MessageContent::Parts(parts)) => &parts[..],
-        _ => &[],
-    };
-    parts.iter().enumerate().filter_map(move |(nth, part)| {
-        let nested = part.image_url.as_ref()?.detail.as_deref();
-        let detail = nested.or(part.detail.as_deref())?;
-        (detail != "auto").then(|| format!("messages[{position}].content[{nth}].image_url.detail"))
-    })
+    listed(message)
+        .iter()
+        .enumerate()
+        .filter_map(move |(nth, part)| {
+            let nested = part.image_url.as_ref()?.detail.as_deref();
+            let detail = nested.or(part.detail.as_deref())?;
+            (detail != "auto")
+                .then(|| format!("messages[{position}].content[{nth}].image_url.detail"))
+        })
 }
 
 /// Flat fields of a part that are not what they should be.
@@ -109,19 +117,18 @@ pub(super) fn misfits<'a>(
     message: &'a Message<'a>,
     position: usize,
 ) -> impl Iterator<Item = String> {
-    let parts = match &message.content {
-        Some(MessageContent::Parts(parts)) => &parts[..],
-        _ => &[],
-    };
-    parts.iter().enumerate().flat_map(move |(nth, part)| {
-        let fields = [
-            ("detail", &part.detail.misfit),
-            ("file_data", &part.file_data.misfit),
-            ("filename", &part.filename.misfit),
-        ];
-        let misfits = fields.into_iter().filter(|(_, why)| why.is_some());
-        misfits.map(move |(field, _)| format!("messages[{position}].content[{nth}].{field}"))
-    })
+    listed(message)
+        .iter()
+        .enumerate()
+        .flat_map(move |(nth, part)| {
+            let fields = [
+                ("detail", &part.detail.misfit),
+                ("file_data", &part.file_data.misfit),
+                ("filename", &part.filename.misfit),
+            ];
+            let misfits = fields.into_iter().filter(|(_, why)| why.is_some());
+            misfits.map(move |(field, _)| format!("messages[{position}].content[{nth}].{field}"))
+        })
 }
 
 fn media_part<'a>(
