@@ -335,3 +335,16 @@ fn errors_name_what_the_client_sent() {
         assert!(generations(simulator).is_empty());
     });
 }
+
+#[test]
+fn sixty_four_streams_at_once_on_a_fresh_server_all_come_to_their_end() {
+    by_both_roads(|_, _, proxy| {
+        let streams: Vec<_> = (0..64)
+            .map(|nth| respond_in_events(proxy, &asked(format!("Question {nth}"))))
+            .collect();
+        for stream in streams {
+            let events = numbered(stream);
+            assert_eq!(kinds(&events).last(), Some(&"completed"));
+        }
+    });
+}
