@@ -74,7 +74,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("wire::code_assist", &["upstream/", "wire/"]),
     ("wire::count_tokens", &["upstream/", "wire/"]),
     ("wire::provisioning", &["upstream/", "wire/"]),
-    ("ErrorBody", &["server/error.rs", "wire/openai.rs"]),
+    ("ErrorBody", &["server/error.rs", "wire/openai/"]),
 ];
 
 struct Source {
