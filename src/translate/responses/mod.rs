@@ -5,11 +5,14 @@ mod events;
 mod fields;
 mod items;
 mod namespaces;
+mod opening;
 mod request;
 mod seal;
+mod telling;
 
-pub use events::{Failure, Opening, ResponseTranslator};
+pub use events::{Failure, ResponseTranslator};
 pub use fields::Fields;
 pub use namespaces::Namespaces;
+pub use opening::Opening;
 pub use request::{Told, as_chat};
 pub use seal::Seal;
