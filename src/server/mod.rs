@@ -125,6 +125,14 @@ impl Service {
         if self.api_keys.is_empty() && *route != Route::AuthLogin {
             browser::check(request, &self.cors_origins, &self.host)?;
         }
+        // Before anything is told of what there is. What asks for the options has no key
+        // to send, and learns no more than the methods.
+        match route.guard() {
+            _ if request.method == "OPTIONS" => {}
+            Guard::Open => {}
+            Guard::Key => access::check(request, &self.api_keys)?,
+            Guard::KeyOrHere => access::check_person(request, &self.api_keys, &self.host)?,
+        }
         if !route.allows(&request.method) {
             let message = format!(
                 "{} is not allowed here; use {}.",
@@ -133,11 +141,6 @@ impl Service {
             );
             return Err(ApiError::invalid(405, "method_not_allowed", message)
                 .header("allow", route.methods()));
-        }
-        match route.guard() {
-            Guard::Open => {}
-            Guard::Key => access::check(request, &self.api_keys)?,
-            Guard::KeyOrHere => access::check_person(request, &self.api_keys, &self.host)?,
         }
         content_encoding::undo(request, self.max_body_bytes)?;
         match route {
