@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::body::Body;
 use super::error::ApiError;
 use super::metrics::SecondTry;
 use super::record::Record;
-use super::{Service, body, images};
+use super::{Service, images};
 use crate::config::Config;
 use crate::http::Pulse;
 use crate::models;
@@ -53,8 +54,10 @@ pub(super) struct Asking {
     front: Front,
     /// What the client calls the fields of its request, if not as chat does.
     fields: Option<Fields>,
+    /// In which of chat's fields it limits the answer.
+    limit_field: &'static str,
     /// The client's own words, until Google has accepted them.
-    body: Vec<u8>,
+    body: Body,
     fetched: Fetched,
     stamp: Stamp,
     form: Form,
@@ -83,6 +86,7 @@ impl Asking {
         front: Front,
         pulse: &Pulse,
     ) -> Result<(Self, Plan), ApiError> {
+        let body = Body::new(body);
         let (chat, told) = parse(&body, front, &service.seal)?;
         let fields = told.as_ref().map(|told| told.fields.clone());
         let rejected = |rejection: Rejection| in_fields(rejection, fields.as_ref());
@@ -94,7 +98,7 @@ impl Asking {
         let manner = service.manner;
         let translated = translate::request(&chat, &stamp.model, signatures, &fetched, manner)
             .map_err(rejected)?;
-        let question = Question::new(&stamp.model, &translated.request, body.len() + 1024);
+        let question = Question::new(&stamp.model, &translated.request, body.bytes().len() + 1024);
         let options = chat.stream_options.as_ref();
         let form = translated.form;
         let ignored = all_notes(translated.notes, told.as_ref()).header_value();
@@ -105,6 +109,7 @@ impl Asking {
             told,
         };
         let (service, record) = (service.clone(), record.clone());
+        let limit_field = translate::limit_field(&chat);
         let (care, was_careful, was_empty) = (Care::None, false, false);
         Ok((
             Self {
@@ -112,6 +117,7 @@ impl Asking {
                 record,
                 front,
                 fields,
+                limit_field,
                 body,
                 fetched,
                 stamp,
@@ -128,6 +134,7 @@ impl Asking {
     /// Google's refusal, in the client's words.
     pub(super) fn failed(&self, error: UpstreamError) -> ApiError {
         let error = ApiError::upstream(error, &self.stamp.model, &self.service.sign_in_page);
+        let error = error.limited_in(self.limit_field);
         match &self.fields {
             Some(fields) => error.in_fields(fields),
             None => error,
@@ -178,7 +185,7 @@ impl Asking {
 
     /// Nothing can be said otherwise any more: Google has accepted the question.
     pub(super) fn forget_body(&mut self) {
-        self.body = Vec::new();
+        self.body = Body::default();
         self.was_careful = true;
     }
 
@@ -204,7 +211,7 @@ impl Asking {
             return None;
         }
         self.ignored = all_notes(notes, told.as_ref()).header_value();
-        Question::new(model, &request, self.body.len() + 1024).ok()
+        Question::new(model, &request, self.body.bytes().len() + 1024).ok()
     }
 }
 
@@ -242,11 +249,11 @@ fn care_for(error: &UpstreamError) -> Care {
 
 /// The request as chat's. A chat may come in the Responses' words, too.
 pub(super) fn parse<'a>(
-    body: &'a [u8],
+    body: &'a Body,
     front: Front,
     seal: &Seal,
 ) -> Result<(ChatRequest<'a>, Option<Told>), ApiError> {
-    let mut chat: ChatRequest<'_> = body::parse(body)?;
+    let mut chat: ChatRequest<'_> = body.parse()?;
     let remembered = match front {
         Front::Responses { remembered } => remembered,
         Front::Chat => {
@@ -260,7 +267,7 @@ pub(super) fn parse<'a>(
             0
         }
     };
-    let given: ResponseRequest<'_> = body::parse(body)?;
+    let given: ResponseRequest<'_> = body.parse()?;
     if let (Front::Chat, Some(id)) = (front, &given.previous_response_id) {
         return Err(ApiError::previous_response_not_found(id));
     }

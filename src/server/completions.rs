@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Service;
 use super::answer_stream::{self, AnswerStream, Dialect};
 use super::asking;
-use super::body;
+use super::body::Body;
 use super::error::ApiError;
 use super::metrics::SecondTry;
 use super::record::Record;
@@ -24,8 +24,8 @@ pub(super) fn create(
     request: &mut Request,
     record: &Arc<Record>,
 ) -> Result<Reply, ApiError> {
-    let body = request.take_body();
-    let given: CompletionRequest<'_> = body::parse(&body)?;
+    let body = Body::new(request.take_body());
+    let given: CompletionRequest<'_> = body.parse()?;
     let stamp = asking::stamp(asking::model(given.model.as_deref())?)?;
     record.asks(&stamp.model);
     let streams = given.stream == Some(true);

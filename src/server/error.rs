@@ -68,6 +68,14 @@ impl ApiError {
         self
     }
 
+    /// OpenAI has two fields for one limit of Google's: names the one that was sent.
+    pub(super) fn limited_in(mut self, field: &str) -> Self {
+        if self.param.as_deref() == Some("max_tokens") {
+            self.param = Some(field.to_owned());
+        }
+        self
+    }
+
     /// Names the field as the client did, in the text, too.
     pub(super) fn in_fields(mut self, fields: &Fields) -> Self {
         if let Some(param) = self.param.take() {

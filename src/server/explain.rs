@@ -8,8 +8,9 @@ use serde_ignored::Path;
 use serde_json::Value;
 
 use super::asking::{self, Front};
+use super::body::Body;
 use super::error::ApiError;
-use super::{body, images};
+use super::images;
 use crate::config::{Config, UpstreamKind};
 use crate::http::{Fetcher, Pulse};
 use crate::models;
@@ -48,10 +49,12 @@ pub struct Refused {
 /// `/v1/responses`, which has an `input` in place of `messages`, or of one to
 /// `/v1/completions`, which has a `prompt`.
 pub fn explain(body: &[u8], config: &Config, fetcher: &Fetcher) -> Result<Explanation, Refused> {
-    let explained = if is_completion(body) {
-        completion(body, config)
+    let is_completion = is_completion(body);
+    let body = Body::new(body.to_vec());
+    let explained = if is_completion {
+        completion(&body, config)
     } else {
-        chat_completion(body, config, fetcher)
+        chat_completion(&body, config, fetcher)
     };
     explained.map_err(|error| Refused {
         status: error.status,
@@ -72,17 +75,17 @@ fn is_completion(body: &[u8]) -> bool {
 }
 
 fn chat_completion(
-    body: &[u8],
+    body: &Body,
     config: &Config,
     fetcher: &Fetcher,
 ) -> Result<Explanation, ApiError> {
-    let (chat, told) = asking::parse(body, front(body), &super::seal(config))?;
+    let (chat, told) = asking::parse(body, front(body.bytes()), &super::seal(config))?;
     let told = told.as_ref();
     let model = asking::model(chat.model.as_deref())?;
     let fetched = images::fetch_all(&chat, fetcher, &Pulse::none())
         .map_err(|error| asking::in_fields(error, told.map(|told| &told.fields)))?;
     let mut explanation = explained(&chat, told, &model, &fetched, config)?;
-    let text = without_nulls(body);
+    let text = without_nulls(body.bytes());
     let mut unread = unread::<ChatRequest<'_>>(&text);
     if let Some(told) = told {
         unread = both(unread, unread_by_responses(&text));
@@ -113,8 +116,8 @@ fn front(body: &[u8]) -> Front {
     }
 }
 
-fn completion(body: &[u8], config: &Config) -> Result<Explanation, ApiError> {
-    let given: CompletionRequest<'_> = body::parse(body)?;
+fn completion(body: &Body, config: &Config) -> Result<Explanation, ApiError> {
+    let given: CompletionRequest<'_> = body.parse()?;
     let model = asking::model(given.model.as_deref())?;
     let mut chats = Chats::new(given, &model)?;
     let mut notes = in_words(&chats.notes);
@@ -127,7 +130,7 @@ fn completion(body: &[u8], config: &Config) -> Result<Explanation, ApiError> {
         notes.push("prompt: each is asked by itself; this is the first".to_owned());
     }
     add_unread(
-        unread::<CompletionRequest<'_>>(&without_nulls(body)),
+        unread::<CompletionRequest<'_>>(&without_nulls(body.bytes())),
         &mut notes,
     );
     Ok(Explanation {

@@ -13,6 +13,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::error::ApiError;
+use crate::wire::halves;
 
 const MAX_RESPONSES: NonZeroUsize = NonZeroUsize::new(2000).unwrap();
 const MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -176,7 +177,7 @@ impl ResponseStore {
         input: &RawValue,
         owner: Owner,
     ) -> Result<Option<Vec<Box<RawValue>>>, ApiError> {
-        if let Ok(text) = serde_json::from_str::<String>(input.get()) {
+        if let Some(text) = halves::text(input.get()) {
             let message = json!({"role": "user", "content": text});
             return Ok(Some(to_raw_value(&message).into_iter().collect()));
         }

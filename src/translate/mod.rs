@@ -8,6 +8,7 @@
 //! sequence, which each dialect (`chat`, `completions`, `responses`) gathers or
 //! passes on.
 
+mod answer_format;
 mod chat;
 mod citations;
 mod completions;
@@ -37,7 +38,7 @@ pub use fetched::{Fetched, Remote, remote_media};
 pub use form::Form;
 pub use notes::{Note, Notes};
 pub use refused_field::parameter_behind;
-pub use request::{Manner, Translated, request};
+pub use request::{Manner, Translated, limit_field, request};
 pub use responses::{
     Failure, Fields, Namespaces, Opening, ResponseTranslator, Seal, Told, as_chat,
 };

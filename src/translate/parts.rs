@@ -145,7 +145,8 @@ fn media_part<'a>(
         Some(kind @ ("image_url" | "audio_url" | "video_url")) => {
             Err(Rejection::missing(format!("{param}.{kind}")))
         }
-        Some("input_image") => Err(Rejection::missing(format!("{param}.image_url"))),
+        Some("input_image") => Err(stored_elsewhere(part, &param)
+            .unwrap_or_else(|| Rejection::missing(format!("{param}.image_url")))),
         Some("input_audio") => {
             let audio = part.input_audio.as_ref();
             let param = format!("{param}.input_audio.data");
@@ -164,15 +165,40 @@ fn media_part<'a>(
             let file = part.file.as_ref();
             let data = file.and_then(|file| file.file_data.as_deref());
             let name = file.and_then(|file| file.filename.as_deref());
-            let part = file_part(data, name, &format!("{param}.file"))?;
+            let param = format!("{param}.file");
+            if let (None, Some(_)) = (data, file.and_then(|file| file.file_id.as_ref())) {
+                return Err(no_files_api(&param));
+            }
+            let part = file_part(data, name, &param)?;
             Ok(told(part, name))
         }
         Some("input_file") => {
             let (data, name) = (part.file_data.as_deref(), part.filename.as_deref());
+            if let (None, Some(rejection)) = (data, stored_elsewhere(part, &param)) {
+                return Err(rejection);
+            }
             Ok(told(file_part(data, name, &param)?, name))
         }
         _ => Err(unknown_part(part, position, nth)),
     }
+}
+
+/// Of a part without its data: what OpenAI would fetch or keep.
+fn stored_elsewhere(part: &ContentPart<'_>, param: &str) -> Option<Rejection> {
+    if part.file_id.is_some() {
+        return Some(no_files_api(param));
+    }
+    part.file_url.is_some().then(|| {
+        let message = "Files are not fetched by 'file_url' here; send the file itself as \
+                       'file_data', a data URL.";
+        Rejection::new("unsupported_value", format!("{param}.file_url"), message)
+    })
+}
+
+fn no_files_api(param: &str) -> Rejection {
+    let message = "There is no Files API here, so that a 'file_id' means nothing; send the \
+                   data itself, as a data URL.";
+    Rejection::new("unsupported_value", format!("{param}.file_id"), message)
 }
 
 /// A document, or anything else that has a type by its data URL or its name.
@@ -181,12 +207,10 @@ fn file_part<'a>(
     name: Option<&str>,
     param: &str,
 ) -> Result<Part<'a>, Rejection> {
-    let Some(data) = data else {
-        let message = "Files must be sent as file_data; there is no Files API here.";
-        let param = format!("{param}.file_id");
-        return Err(Rejection::new("unsupported_value", param, message));
-    };
     let param = format!("{param}.file_data");
+    let Some(data) = data else {
+        return Err(Rejection::missing(param));
+    };
     if media::is_data_url(data) {
         let part = media::inline(data, &param)?;
         return media::with_true_type(part, name.unwrap_or_default(), &param);

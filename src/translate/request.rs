@@ -1,10 +1,8 @@
 //! A chat request as Gemini's: the order of things.
 
-use serde_json::Value;
-
 use super::{
-    Fetched, Form, Notes, Rejection, Signatures, messages, parts, plain_schema, schema, thinking,
-    tools,
+    Fetched, Form, Notes, Rejection, Signatures, answer_format, messages, parts, plain_schema,
+    thinking, tools,
 };
 use crate::models::{self, Abilities, Generation};
 use crate::wire::gemini::{GenerateContentRequest, GenerationConfig, Part, Tool};
@@ -66,7 +64,7 @@ pub fn request<'a>(
     let (mut system_instruction, contents) =
         messages::contents(given_messages, model, signatures, fetched, &mut notes)?;
     let mut generation_config = generation_config(chat, &abilities, &mut notes)?;
-    let format = response_format(chat, &mut notes)?;
+    let format = answer_format::asked(chat, &mut notes)?;
     let has_functions = !declarations.is_empty();
     let strips_fence = match format {
         // Before Gemini 3 a JSON answer and functions in one request are a 400.
@@ -75,7 +73,7 @@ pub fn request<'a>(
             instruction
                 .parts
                 .get_or_insert_default()
-                .push(Part::text(json_in_words(schema)));
+                .push(Part::text(answer_format::in_words(schema)));
             notes.add(
                 "response_format",
                 "asked for in words: before Gemini 3 functions and JSON answers exclude each other",
@@ -214,16 +212,6 @@ fn note_sampling(chat: &openai::ChatRequest<'_>, notes: &mut Notes) {
     }
 }
 
-/// What a model is told that cannot be held to a format.
-fn json_in_words(schema: Option<Value>) -> String {
-    match schema {
-        Some(schema) => format!(
-            "Reply with one JSON value that matches this JSON Schema, no prose, no code fence: {schema}"
-        ),
-        None => "Reply with one JSON value, no prose, no code fence.".to_owned(),
-    }
-}
-
 fn generation_config(
     chat: &openai::ChatRequest<'_>,
     abilities: &Abilities,
@@ -321,19 +309,30 @@ fn response_modalities(
     Ok(Vec::new())
 }
 
-/// `max_completion_tokens`, else `max_tokens`, cut to the model's limit: Gemini
-/// refuses what is larger.
+/// The field that the answer's length is limited in.
+pub fn limit_field(chat: &openai::ChatRequest<'_>) -> &'static str {
+    limit_given(chat).map_or("max_tokens", |(field, _)| field)
+}
+
+/// `max_completion_tokens`, else `max_tokens`.
+fn limit_given(chat: &openai::ChatRequest<'_>) -> Option<(&'static str, i64)> {
+    [
+        ("max_completion_tokens", chat.max_completion_tokens),
+        ("max_tokens", chat.max_tokens),
+    ]
+    .into_iter()
+    // Clients of local servers say -1 for "no limit".
+    .find_map(|(field, given)| Some((field, given.filter(|asked| *asked >= 0)?)))
+}
+
+/// What is asked for, cut to the model's limit: Gemini refuses what is larger.
 fn max_output_tokens(
     chat: &openai::ChatRequest<'_>,
     abilities: &Abilities,
     notes: &mut Notes,
 ) -> Result<Option<u32>, Rejection> {
-    // Clients of local servers say -1 for "no limit".
-    let limit = |given: Option<i64>| given.filter(|asked| *asked >= 0);
-    let (param, asked) = match (limit(chat.max_completion_tokens), limit(chat.max_tokens)) {
-        (Some(asked), _) => ("max_completion_tokens", asked),
-        (None, Some(asked)) => ("max_tokens", asked),
-        (None, None) => return Ok(None),
+    let Some((param, asked)) = limit_given(chat) else {
+        return Ok(None);
     };
     if asked == 0 {
         let message =
@@ -452,45 +451,4 @@ fn seed(chat: &openai::ChatRequest<'_>, notes: &mut Notes) -> Option<i32> {
     let folded = ((given ^ (given >> 32)) & 0x7fff_ffff) as i32;
     notes.add("seed", format!("sent as {folded}: Gemini's has 32 bits"));
     Some(folded)
-}
-
-/// `None`: any text. `Some(None)`: JSON. `Some(Some(schema))`: JSON of this schema.
-fn response_format(
-    chat: &openai::ChatRequest<'_>,
-    notes: &mut Notes,
-) -> Result<Option<Option<Value>>, Rejection> {
-    let Some(format) = &chat.response_format else {
-        return Ok(None);
-    };
-    match format.kind.as_deref() {
-        None | Some("text") => Ok(None),
-        Some("json_object") => {
-            let schema = format.schema.as_ref();
-            let clean = |schema| schema::clean(schema, "response_format.schema", notes);
-            Ok(Some(schema.map(clean)))
-        }
-        Some("json_schema") => {
-            let nested = format
-                .json_schema
-                .as_ref()
-                .and_then(|json| json.schema.as_ref());
-            match nested {
-                Some(schema) => {
-                    let field = "response_format.json_schema.schema";
-                    Ok(Some(Some(schema::clean(schema, field, notes))))
-                }
-                None => Err(Rejection::missing("response_format.json_schema.schema")),
-            }
-        }
-        Some(kind) => {
-            let message = format!(
-                "Invalid value: '{kind}'. Supported values are: 'text', 'json_object' and 'json_schema'."
-            );
-            Err(Rejection::new(
-                "invalid_value",
-                "response_format.type",
-                message,
-            ))
-        }
-    }
 }

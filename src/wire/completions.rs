@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::Text;
+use super::object::read_from_objects;
 use super::openai::{
     ExtraBody, FinishReason, GoogleOptions, OneOrMany, Reasoning, StreamOptions, Thinking, Usage,
     whole_number,
@@ -12,6 +13,7 @@ use super::openai::{
 
 /// The body of `POST /v1/completions`. What chat knows, too, has the same meaning.
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "CompletionRequest")]
 pub struct CompletionRequest<'a> {
     #[serde(borrow)]
     pub model: Option<Text<'a>>,
@@ -76,3 +78,5 @@ pub struct CompletionChoice<'a> {
     /// `null` in every event of a choice but the last.
     pub finish_reason: Option<FinishReason>,
 }
+
+read_from_objects!(CompletionRequest<'a>);

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::wire::object::{read_from_objects, written_as_well};
 use crate::wire::openai::{self, Annotation, MessageContent, TokenLogprob};
 use crate::wire::{Json, Text};
 
 /// The body of `POST /v1/responses`, but for what is chat's as well.
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "ResponseRequest")]
 pub struct ResponseRequest<'a> {
     #[serde(borrow)]
     pub input: Option<Input<'a>>,
@@ -47,7 +49,7 @@ pub enum Input<'a> {
 
 /// One thing that was said or done; which fields matter depends on `type`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(expecting = "an item, which is an object")]
+#[serde(remote = "InputItem")]
 pub struct InputItem<'a> {
     /// Absent from many a message.
     #[serde(borrow, rename = "type")]
@@ -81,6 +83,7 @@ pub struct InputItem<'a> {
 
 /// `"text": {"format": …}`
 #[derive(Debug, Deserialize)]
+#[serde(remote = "TextOptions")]
 pub struct TextOptions {
     pub format: Option<TextFormat>,
     /// Has no equal here.
@@ -89,6 +92,7 @@ pub struct TextOptions {
 
 /// A `response_format` whose schema is not nested.
 #[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(remote = "TextFormat")]
 pub struct TextFormat {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
@@ -104,6 +108,7 @@ pub struct TextFormat {
 
 /// `"reasoning": {"summary": …}`; the effort is read as chat's.
 #[derive(Debug, Deserialize)]
+#[serde(remote = "SummaryOptions")]
 pub struct SummaryOptions {
     pub effort: Option<Value>,
     pub summary: Option<Value>,
@@ -345,6 +350,16 @@ pub struct ResponseEvent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<&'a [TokenLogprob]>,
 }
+
+read_from_objects!(
+    ResponseRequest<'a>,
+    InputItem<'a>,
+    TextOptions,
+    TextFormat,
+    SummaryOptions,
+);
+
+written_as_well!(TextFormat);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Input<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

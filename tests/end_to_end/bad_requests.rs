@@ -3,7 +3,7 @@
 use gemini_proxy::simulator::Simulator;
 use serde_json::{Value, json};
 
-use crate::proxy::{Proxy, by_both_roads, generations, question};
+use crate::proxy::{MODEL, Proxy, Road, by_both_roads, generations, question};
 
 /// Of a body for chat, as it is.
 #[track_caller]
@@ -28,10 +28,7 @@ fn a_body_that_is_no_json_object_is_refused() {
         (b"[]", "must be a JSON object"),
         (b"\"text\"", "must be a JSON object"),
         (b"null", "must be a JSON object"),
-        (
-            b"{\"model\": \"a\", \"model\": \"b\"}",
-            "duplicate field `model`",
-        ),
+        (b"{\"model\": \"m\", \"metadata\": \"\xff\"}", "at byte 29"),
     ] {
         let error = refused(&proxy, body);
         assert_eq!(error["code"], "invalid_json", "{error}");
@@ -40,6 +37,220 @@ fn a_body_that_is_no_json_object_is_refused() {
         assert!(message.contains(words), "{message}");
     }
     assert!(simulator.requests().is_empty());
+}
+
+#[test]
+fn what_other_parsers_take_is_taken() {
+    by_both_roads(|road, simulator, proxy| {
+        for (body, text) in [
+            (
+                r#"{"model": "nobody", "messages": [{"role": "assistant", "content": "cut \ud83d", "role": "user"}],
+                "model": "gemini-2.5-flash"}"#,
+                "cut \u{fffd}",
+            ),
+            (
+                r#"{"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "\\ud83d \ud83d\ude00\ude00"}]}"#,
+                "\\ud83d 😀\u{fffd}",
+            ),
+        ] {
+            let answer = proxy.send("POST", "/v1/chat/completions", &[], body.as_bytes());
+            assert_eq!(answer.success()["model"], "gemini-2.5-flash");
+            let asked = road.asked(simulator);
+            assert_eq!(asked["contents"][0]["role"], "user");
+            assert_eq!(asked["contents"][0]["parts"][0]["text"], text);
+        }
+        let body = r#"{"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hi"}], "google": {
+            "thinkingConfig": {"thinking_budget": 1}, "thinking_config": {"thinkingBudget": 2, "thinking_budget": 700}}}"#;
+        let answer = proxy.send("POST", "/v1/chat/completions", &[], body.as_bytes());
+        answer.success();
+        let thinking = &road.asked(simulator)["generationConfig"]["thinkingConfig"];
+        assert_eq!(thinking["thinkingBudget"], 700);
+        for (body, text) in [
+            (json!({"input": "cut HALF"}), "cut \u{fffd}"),
+            (
+                json!({"input": [{"role": "user", "content": [{"type": "input_text", "text": "HALF"}]}]}),
+                "\u{fffd}",
+            ),
+        ] {
+            let mut body = body;
+            body["model"] = json!("gemini-2.5-flash");
+            let body = body.to_string().replace("HALF", "\\ud83d");
+            let answer = proxy.send("POST", "/v1/responses", &[], body.as_bytes());
+            let id = answer.success()["id"].clone();
+            assert_eq!(
+                road.asked(simulator)["contents"][0]["parts"][0]["text"],
+                text
+            );
+            let next =
+                json!({"model": "gemini-2.5-flash", "previous_response_id": id, "input": "And?"});
+            let next = next.to_string();
+            proxy
+                .send("POST", "/v1/responses", &[], next.as_bytes())
+                .success();
+            assert_eq!(
+                road.asked(simulator)["contents"][0]["parts"][0]["text"],
+                text
+            );
+        }
+        let output = r#"{"model": "gemini-2.5-flash", "input": [{"type": "function_call", "call_id": "c", "name": "f",
+            "arguments": "{}"}, {"type": "function_call_output", "call_id": "c", "output": "cut \ud83d"}]}"#;
+        let answer = proxy.send("POST", "/v1/responses", &[], output.as_bytes());
+        answer.success();
+        let response =
+            &road.asked(simulator)["contents"][2]["parts"][0]["functionResponse"]["response"];
+        assert_eq!(response["output"], "cut \u{fffd}");
+    });
+}
+
+#[test]
+fn a_wrong_type_is_told_in_words_of_json() {
+    let simulator = Simulator::start().unwrap();
+    let proxy = Proxy::start(&simulator);
+    for (field, value, param, words) in [
+        (
+            "stream_options",
+            json!([true]),
+            "stream_options",
+            "an object, but got an array",
+        ),
+        (
+            "messages",
+            json!([["user", "Hi"]]),
+            "messages[0]",
+            "an object, but got an array",
+        ),
+        (
+            "messages",
+            json!({"role": "user"}),
+            "messages",
+            "an array, but got an object",
+        ),
+        (
+            "messages",
+            json!([{"role": "user", "content": [[]]}]),
+            "messages[0].content[0]",
+            "a content part, but got an array",
+        ),
+        (
+            "messages",
+            json!([{"role": "user", "content": [{"type": "image_url", "image_url": [1]}]}]),
+            "messages[0].content[0].image_url",
+            "an object with a url, or a string, but got an array",
+        ),
+        (
+            "tools",
+            json!([["function"]]),
+            "tools[0]",
+            "an object, but got an array",
+        ),
+        (
+            "tools",
+            json!([{"function": ["f"]}]),
+            "tools[0].function",
+            "an object, but got an array",
+        ),
+        (
+            "response_format",
+            json!(["text"]),
+            "response_format",
+            "an object, but got an array",
+        ),
+        (
+            "reasoning",
+            json!(["low"]),
+            "reasoning",
+            "an object, but got an array",
+        ),
+        (
+            "thinking",
+            json!("low"),
+            "thinking",
+            "an object, but got a string",
+        ),
+        (
+            "extra_body",
+            json!({"google": [1]}),
+            "extra_body.google",
+            "an object, but got an array",
+        ),
+        (
+            "google",
+            json!({"thinking_config": {"thinking_budget": 5_000_000_000_u64}}),
+            "google.thinking_config.thinking_budget",
+            "an integer of 32 bits, but got the number 5000000000",
+        ),
+        (
+            "temperature",
+            json!("hot, expected f64"),
+            "temperature",
+            "a number, but got a string",
+        ),
+        (
+            "stop",
+            json!({}),
+            "stop",
+            "a string or an array of strings, but got an object",
+        ),
+        ("seed", json!("one"), "seed", "a number, but got a string"),
+        (
+            "seed",
+            json!(1.5),
+            "seed",
+            "an integer, but got the number 1.5",
+        ),
+        (
+            "stream",
+            json!(1),
+            "stream",
+            "a boolean, but got the number 1",
+        ),
+        (
+            "logprobs",
+            json!([null]),
+            "logprobs",
+            "a boolean, but got an array",
+        ),
+        (
+            "reasoning_effort",
+            json!(true),
+            "reasoning_effort",
+            "a string, but got true",
+        ),
+    ] {
+        let mut request = question("Hi");
+        request[field] = value;
+        let error = refused(&proxy, request.to_string().as_bytes());
+        assert_eq!(error["code"], "invalid_type", "{error}");
+        assert_eq!(error["param"], param, "{error}");
+        let expected = format!("Invalid type for '{param}': expected {words} instead.");
+        assert_eq!(error["message"], expected);
+    }
+    let mut request = question("Hi");
+    request["messages"][0]["content"] = json!([{"type": "image_url", "image_url": {}}]);
+    let error = refused(&proxy, request.to_string().as_bytes());
+    assert_eq!(error["code"], "missing_required_parameter", "{error}");
+    assert_eq!(error["param"], "messages[0].content[0].image_url.url");
+    assert!(simulator.requests().is_empty());
+}
+
+#[test]
+fn what_is_nested_too_deeply_is_called_so() {
+    let simulator = Simulator::start().unwrap();
+    let proxy = Proxy::start(&simulator);
+    let levels = |count: usize| {
+        let schema = "{\"properties\":{\"a\":".repeat(count) + "{}" + &"}}".repeat(count);
+        format!(
+            "{{\"model\":\"gemini-2.5-flash\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}],\
+             \"tools\":[{{\"type\":\"function\",\"function\":{{\"name\":\"f\",\"parameters\":{schema}}}}}]}}"
+        )
+    };
+    let read = |body: &str| proxy.send("POST", "/v1/chat/completions", &[], body.as_bytes());
+    let error = read(&levels(80)).error(400);
+    assert_eq!(error["param"], "tools[0].function.parameters", "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("nested too deeply"), "{message}");
+    assert!(!message.contains("JSON"), "{message}");
+    assert_eq!(read(&levels(50)).status, 200);
 }
 
 #[test]
@@ -260,6 +471,56 @@ fn a_wrong_method_is_told_the_right_one() {
         assert_eq!(answer.error(405)["code"], "method_not_allowed", "{target}");
         assert_eq!(answer.header("allow"), Some(allowed), "{target}");
     }
+}
+
+#[test]
+fn whoever_has_no_key_is_told_nothing_else() {
+    let simulator = Simulator::start().unwrap();
+    let home = Road::CodeAssist.home(&simulator);
+    let proxy = home.env("PROXY_API_KEY", "sk-the-right-one").serve();
+    for (method, target) in [
+        ("GET", "/v1/chat/completions"),
+        ("DELETE", "/v1/models"),
+        ("POST", "/v1/unheard"),
+        ("POST", "/v1/embeddings"),
+        ("PUT", "/metrics"),
+    ] {
+        let error = proxy.send(method, target, &[], b"{}").error(401);
+        assert_eq!(error["code"], Value::Null, "{target}");
+        let wrong = [("api-key", "sk-another")];
+        let error = proxy.send(method, target, &wrong, b"{}").error(401);
+        assert_eq!(error["code"], "invalid_api_key", "{target}");
+        let right = [("api-key", "sk-the-right-one")];
+        let status = proxy.send(method, target, &right, b"{}").status;
+        assert!(matches!(status, 404 | 405), "{target}: {status}");
+    }
+    assert_eq!(proxy.get("/health").status, 200);
+    // Without CORS there is nothing to be asked before a request.
+    let asked = proxy.send("OPTIONS", "/v1/chat/completions", &[], b"");
+    assert_eq!(asked.error(405)["code"], "method_not_allowed");
+}
+
+#[test]
+fn a_limit_is_called_as_it_was_sent() {
+    by_both_roads(|_, simulator, proxy| {
+        let refusal = json!({"code": 400, "status": "INVALID_ARGUMENT",
+            "message": "* GenerateContentRequest.generation_config.max_output_tokens: too many"});
+        for (field, target) in [
+            ("max_tokens", "/v1/chat/completions"),
+            ("max_completion_tokens", "/v1/chat/completions"),
+            ("max_output_tokens", "/v1/responses"),
+        ] {
+            simulator.script(json!([{"error": refusal}])).unwrap();
+            let mut request = question("Hi");
+            if target == "/v1/responses" {
+                request = json!({"model": MODEL, "input": "Hi"});
+            }
+            request[field] = json!(5000);
+            let body = request.to_string();
+            let error = proxy.send("POST", target, &[], body.as_bytes()).error(400);
+            assert_eq!(error["param"], field, "{error}");
+        }
+    });
 }
 
 #[test]

@@ -329,7 +329,7 @@ fn errors_name_what_the_client_sent() {
         let error = respond(proxy, &asked(json!(["Hi"]))).error(400);
         let message = error["message"].as_str().unwrap();
         assert!(
-            message.ends_with("expected an item, which is an object."),
+            message.ends_with("expected an object, but got a string instead."),
             "{message}"
         );
         assert!(generations(simulator).is_empty());

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// Chat's fields that go by another name here, and that name.
 const RENAMED: &[(&str, &str)] = &[
     ("messages", "input"),
-    ("response_format.json_schema.schema", "text.format.schema"),
+    ("response_format.json_schema", "text.format"),
     ("response_format", "text.format"),
     ("max_completion_tokens", "max_output_tokens"),
     ("reasoning_effort", "reasoning.effort"),

@@ -10,7 +10,7 @@ use crate::wire::openai::{
     CalledCustomTool, CalledFunction, ExtraContent, Message, MessageContent, ToolCall,
 };
 use crate::wire::responses::InputItem;
-use crate::wire::{Json, Text};
+use crate::wire::{Json, Text, halves};
 
 /// The messages made so far.
 pub(super) struct Items<'a, 's> {
@@ -190,9 +190,6 @@ fn parts_or_text(output: Json<'_>) -> MessageContent<'_> {
 
 /// A string's text, or the JSON.
 fn text(output: Json<'_>) -> Text<'_> {
-    let string = output.borrowed_text().map(serde_json::from_str::<Text<'_>>);
-    match string {
-        Some(Ok(text)) => text,
-        _ => output.text().to_owned().into(),
-    }
+    let string = output.borrowed_text().and_then(halves::text);
+    string.unwrap_or_else(|| output.text().to_owned().into())
 }

@@ -208,10 +208,18 @@ fn asked(given: &ResponseRequest<'_>, chat: &ChatRequest<'_>) -> Asked {
 
 impl From<TextFormat> for ResponseFormat {
     fn from(format: TextFormat) -> Self {
-        let schema = format.schema;
+        let TextFormat {
+            kind,
+            description,
+            schema,
+            ..
+        } = format;
         Self {
-            kind: format.kind,
-            json_schema: Some(JsonSchemaFormat { schema }),
+            kind,
+            json_schema: Some(JsonSchemaFormat {
+                description,
+                schema,
+            }),
             schema: None,
         }
     }

@@ -19,9 +19,10 @@ pub(crate) fn whole_number<'de, D: Deserializer<'de>>(
         .map(|number| number as i64);
     match number.as_i64().or(whole) {
         Some(number) => Ok(Some(number)),
-        None => Err(de::Error::custom(format_args!(
-            "expected an integer, got {number}"
-        ))),
+        None => {
+            let given = de::Unexpected::Float(number.as_f64().unwrap_or_default());
+            Err(de::Error::invalid_type(given, &"an integer"))
+        }
     }
 }
 

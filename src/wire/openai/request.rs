@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::whole_number;
+use crate::wire::object::{read_from_objects, written_as_well};
 use crate::wire::{Json, Lenient, Text};
 
 /// The body of `POST /v1/chat/completions`.
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "ChatRequest")]
 pub struct ChatRequest<'a> {
     #[serde(borrow)]
     pub model: Option<Text<'a>>,
@@ -77,6 +79,7 @@ pub struct ChatRequest<'a> {
 
 /// `{"effort": "low"}`, `{"max_tokens": 2000}`, `{"enabled": false}`
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Reasoning")]
 pub struct Reasoning<'a> {
     #[serde(borrow)]
     pub effort: Option<Text<'a>>,
@@ -88,6 +91,7 @@ pub struct Reasoning<'a> {
 
 /// `{"type": "enabled", "budget_tokens": 2000}`
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Thinking")]
 pub struct Thinking<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Option<Text<'a>>,
@@ -95,17 +99,20 @@ pub struct Thinking<'a> {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "StreamOptions")]
 pub struct StreamOptions {
     pub include_usage: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "ExtraBody")]
 pub struct ExtraBody {
     pub google: Option<GoogleOptions>,
 }
 
 /// What Google's OpenAI-compatible endpoint takes beyond OpenAI's fields.
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "GoogleOptions")]
 pub struct GoogleOptions {
     #[serde(alias = "thinkingConfig")]
     pub thinking_config: Option<ThinkingConfig>,
@@ -124,6 +131,7 @@ pub struct GoogleOptions {
 
 /// Gemini's `thinkingConfig`, in either spelling.
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "ThinkingConfig")]
 pub struct ThinkingConfig {
     #[serde(alias = "includeThoughts")]
     pub include_thoughts: Option<bool>,
@@ -138,6 +146,7 @@ pub struct ThinkingConfig {
 pub struct OneOrMany(pub Vec<String>);
 
 #[derive(Debug, Deserialize)]
+#[serde(remote = "ResponseFormat")]
 pub struct ResponseFormat {
     #[serde(rename = "type")]
     pub kind: Option<String>,
@@ -147,12 +156,15 @@ pub struct ResponseFormat {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(remote = "JsonSchemaFormat")]
 pub struct JsonSchemaFormat {
+    pub description: Option<Value>,
     pub schema: Option<Value>,
 }
 
 /// One message of the conversation; which fields matter depends on `role`.
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Message")]
 pub struct Message<'a> {
     #[serde(borrow)]
     pub role: Option<Text<'a>>,
@@ -184,6 +196,7 @@ pub enum MessageContent<'a> {
 
 /// A part of a message; which fields matter depends on `type`.
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "ContentPart")]
 pub struct ContentPart<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Option<Text<'a>>,
@@ -209,6 +222,9 @@ pub struct ContentPart<'a> {
     pub file_data: Lenient<Text<'a>>,
     #[serde(default, borrow)]
     pub filename: Lenient<Text<'a>>,
+    // Where OpenAI would look for the medium; whether they were sent is all that is asked.
+    pub file_id: Option<IgnoredAny>,
+    pub file_url: Option<IgnoredAny>,
 }
 
 /// `{"url": …}`; some clients send the bare string.
@@ -220,6 +236,7 @@ pub struct ImageUrl<'a> {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(remote = "InputAudio")]
 pub struct InputAudio<'a> {
     /// Base64, or a whole data URL.
     #[serde(borrow)]
@@ -229,6 +246,7 @@ pub struct InputAudio<'a> {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(remote = "File")]
 pub struct File<'a> {
     /// A data URL, or bare base64.
     #[serde(borrow)]
@@ -241,6 +259,7 @@ pub struct File<'a> {
 
 /// A call that the assistant made, as the client gives it back.
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "ToolCall")]
 pub struct ToolCall<'a> {
     /// Says no more than which of `function` and `custom` there is.
     #[serde(rename = "type")]
@@ -259,6 +278,7 @@ pub struct ToolCall<'a> {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "CalledFunction")]
 pub struct CalledFunction<'a> {
     #[serde(borrow)]
     pub name: Option<Text<'a>>,
@@ -269,6 +289,7 @@ pub struct CalledFunction<'a> {
 
 /// A custom tool takes text, not JSON.
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "CalledCustomTool")]
 pub struct CalledCustomTool<'a> {
     #[serde(borrow)]
     pub name: Option<Text<'a>>,
@@ -278,6 +299,7 @@ pub struct CalledCustomTool<'a> {
 
 /// Where Google's OpenAI-compatible endpoint carries thought signatures.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "ExtraContent")]
 pub struct ExtraContent<'a> {
     #[serde(borrow)]
     pub google: Option<GoogleContent<'a>>,
@@ -300,6 +322,7 @@ impl<'a> ExtraContent<'a> {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "GoogleContent")]
 pub struct GoogleContent<'a> {
     #[serde(borrow)]
     pub thought_signature: Option<Text<'a>>,
@@ -310,6 +333,7 @@ pub struct GoogleContent<'a> {
 
 /// A function the model may call. The Responses API's flat shape is understood.
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Tool")]
 pub struct Tool<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Option<Text<'a>>,
@@ -331,6 +355,7 @@ pub struct Tool<'a> {
 
 /// A tool that takes free text, or text of some grammar.
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "CustomTool")]
 pub struct CustomTool<'a> {
     #[serde(borrow)]
     pub name: Option<Text<'a>>,
@@ -340,6 +365,7 @@ pub struct CustomTool<'a> {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Function")]
 pub struct Function<'a> {
     #[serde(borrow)]
     pub name: Option<Text<'a>>,
@@ -348,3 +374,29 @@ pub struct Function<'a> {
     /// JSON Schema.
     pub parameters: Option<Value>,
 }
+
+read_from_objects!(
+    ChatRequest<'a>,
+    Reasoning<'a>,
+    Thinking<'a>,
+    StreamOptions,
+    ExtraBody,
+    GoogleOptions,
+    ThinkingConfig,
+    ResponseFormat,
+    JsonSchemaFormat,
+    Message<'a>,
+    ContentPart<'a>,
+    InputAudio<'a>,
+    File<'a>,
+    ToolCall<'a>,
+    CalledFunction<'a>,
+    CalledCustomTool<'a>,
+    ExtraContent<'a>,
+    GoogleContent<'a>,
+    Tool<'a>,
+    CustomTool<'a>,
+    Function<'a>,
+);
+
+written_as_well!(ExtraContent<'a>, GoogleContent<'a>);
