@@ -63,7 +63,8 @@ fn whole(
         let answer = answer.map_err(|error| asking.failed(error))?;
         let mut reader = asking.reader();
         match translate::response(answer, &mut reader) {
-            Err(Unfinished::Empty { .. }) if asking.allows_another_try() => {}
+            Err(Unfinished::Empty { .. } | Unfinished::CallInPieces)
+                if asking.allows_another_try() => {}
             Ok(completion) if completion.is_empty() && asking.allows_another_try() => {}
             outcome => {
                 let completion = outcome?;

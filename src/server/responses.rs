@@ -124,8 +124,9 @@ fn whole(
         let given = given.map_err(|error| asking.failed(error))?;
         let outcome = translator.whole(given, now());
         let is_in_vain = match &outcome {
-            Ok(_) => translator.is_in_vain(),
-            Err(error) => matches!(error, Unfinished::Empty { .. }),
+            Ok(_) => translator.is_empty(),
+            Err(Unfinished::Empty { .. } | Unfinished::CallInPieces) => true,
+            Err(Unfinished::CutShort) => false,
         };
         if is_in_vain && asking.allows_another_try() {
             translator.begin_anew(asking.reader());

@@ -38,16 +38,17 @@ impl CodeAssist {
     /// `:generateContent`
     pub fn generate(&self, question: &Question, pulse: &Pulse) -> Result<Answer, UpstreamError> {
         let response = self.ask(GENERATE, question, pulse)?;
-        Ok(Answer::new(
+        let answer = Answer::new(
             response.bytes_while(MAX_ANSWER_BYTES, pulse)?,
             Wrapping::Enveloped,
-        ))
+        );
+        answer.accepted()
     }
 
     /// `:streamGenerateContent`
     pub fn stream(&self, question: &Question, pulse: &Pulse) -> Result<EventStream, UpstreamError> {
         let response = self.ask(STREAM, question, pulse)?;
-        Ok(EventStream::new(response.into_body(), Wrapping::Enveloped))
+        EventStream::new(response.into_body(), Wrapping::Enveloped).begun(pulse)
     }
 
     /// `:countTokens`

@@ -11,6 +11,9 @@ use crate::wire::sse::{Decoder, Frame};
 /// An event may hold an image, not a film.
 const MAX_EVENT_BYTES: usize = 64 * 1024 * 1024;
 
+/// How a refusal begins.
+const ERROR_FIRST: &[u8] = b"{\"error\":";
+
 /// Whether Gemini's answers come in Code Assist's envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrapping {
@@ -27,6 +30,8 @@ pub struct EventStream {
     decoder: Decoder,
     wrapping: Wrapping,
     ended: bool,
+    /// The next event has been looked at, and is still to be told.
+    is_waiting: bool,
 }
 
 /// A whole answer, not yet read.
@@ -42,7 +47,15 @@ impl EventStream {
             decoder: Decoder::default(),
             wrapping,
             ended: false,
+            is_waiting: false,
         }
+    }
+
+    /// Waits for the first event, which stays to be read. Fails if it is an error: then
+    /// Google refused the question, whatever its status said.
+    pub(super) fn begun(mut self, pulse: &Pulse) -> Result<Self, UpstreamError> {
+        self.is_waiting = self.next_event(pulse)?.is_some();
+        Ok(self)
     }
 
     /// What is still to come is waited for so long, and no longer.
@@ -79,6 +92,9 @@ impl EventStream {
     }
 
     fn advance(&mut self) -> bool {
+        if std::mem::take(&mut self.is_waiting) {
+            return true;
+        }
         while self.decoder.advance() {
             // Google sends no such mark; gateways in between may.
             if self.decoder.current() != Frame::Data(b"[DONE]") {
@@ -103,6 +119,16 @@ impl Answer {
 
     pub fn read(&self) -> Result<Event<'_>, UpstreamError> {
         parse(&self.bytes, self.wrapping)
+    }
+
+    /// Fails if it is an error, whatever its status said.
+    pub(super) fn accepted(self) -> Result<Self, UpstreamError> {
+        // An answer has its `error` first, if it has one.
+        let mut start = self.bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
+        if ERROR_FIRST.iter().all(|byte| start.next() == Some(byte)) {
+            self.read()?;
+        }
+        Ok(self)
     }
 }
 

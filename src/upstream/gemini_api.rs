@@ -44,16 +44,18 @@ impl GeminiApi {
     /// `:generateContent`
     pub fn generate(&self, question: &Question, pulse: &Pulse) -> Result<Answer, UpstreamError> {
         let response = self.post(GENERATE, &question.model, &question.json, pulse)?;
-        Ok(Answer::new(
+        let answer = Answer::new(
             response.bytes_while(MAX_ANSWER_BYTES, pulse)?,
             Wrapping::Plain,
-        ))
+        );
+        answer.accepted().map_err(of_key)
     }
 
     /// `:streamGenerateContent`
     pub fn stream(&self, question: &Question, pulse: &Pulse) -> Result<EventStream, UpstreamError> {
         let response = self.post(STREAM, &question.model, &question.json, pulse)?;
-        Ok(EventStream::new(response.into_body(), Wrapping::Plain))
+        let events = EventStream::new(response.into_body(), Wrapping::Plain);
+        events.begun(pulse).map_err(of_key)
     }
 
     /// `:countTokens`

@@ -60,7 +60,8 @@ impl Upstream {
         })
     }
 
-    /// Asks for an answer in events; returns when Google has accepted the request.
+    /// Asks for an answer in events; returns when the first is here, for that may be a
+    /// refusal.
     pub fn stream(&self, question: &Question, pulse: &Pulse) -> Result<EventStream, UpstreamError> {
         retry::asking(pulse, || match self {
             Self::CodeAssist(service) => service.stream(question, pulse),

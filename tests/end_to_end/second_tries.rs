@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use gemini_proxy::simulator::Simulator;
 
-use crate::proxy::{MODEL, Road, by_both_roads, generations, question};
+use crate::client::Answer;
+use crate::proxy::{MODEL, Proxy, Road, by_both_roads, generations, question};
 
 /// How often Google was asked for an answer, and what it was asked last.
 fn asked(road: Road, simulator: &Simulator) -> (usize, Value) {
@@ -179,5 +180,129 @@ fn an_answer_that_is_empty_twice_is_told_as_it_is() {
         let error = proxy.chat(&question("Hi")).error(502);
         assert_eq!(error["code"], "upstream_invalid_response");
         assert_eq!(asked(road, simulator).0, 4);
+    });
+}
+
+/// By both doors of a conversation and in both ways.
+fn ways() -> [(&'static str, bool); 4] {
+    let (chat, responses) = ("/v1/chat/completions", "/v1/responses");
+    [
+        (chat, false),
+        (chat, true),
+        (responses, false),
+        (responses, true),
+    ]
+}
+
+fn ask(proxy: &Proxy, (target, streams): (&str, bool)) -> Answer {
+    let mut request = question("Hi");
+    if target == "/v1/responses" {
+        request = json!({"model": MODEL, "input": "Hi"});
+    }
+    request["stream"] = streams.into();
+    proxy.send("POST", target, &[], request.to_string().as_bytes())
+}
+
+#[test]
+fn a_call_without_a_name_is_asked_for_again_whole_or_in_events() {
+    by_both_roads(|_, simulator, proxy| {
+        let nameless = json!({"responses": [{"candidates": [{"finishReason": "STOP", "content": {
+            "role": "model", "parts": [{"functionCall": {"args": {}}}]}}]}]});
+        let thoughts = json!({"responses": [{"candidates": [
+            {"finishReason": "MALFORMED_FUNCTION_CALL", "content": {"role": "model", "parts": [
+                {"thought": true, "text": "Hm."}]}}]}]});
+        for way in ways() {
+            simulator
+                .script(json!([nameless, {"text": "Hello."}]))
+                .unwrap();
+            let answer = ask(proxy, way);
+            assert_eq!(answer.status, 200, "{way:?}");
+            assert!(answer.text().contains("Hello."), "{way:?}");
+            assert_eq!(generations(simulator).len(), 2, "{way:?}");
+            simulator.reset();
+            // Thoughts that were not passed on yet are no answer, either.
+            if !way.1 {
+                simulator
+                    .script(json!([thoughts, {"text": "Hello."}]))
+                    .unwrap();
+                let answer = ask(proxy, way).success();
+                assert!(!answer.to_string().contains("Hm."), "{answer}");
+                assert!(answer.to_string().contains("Hello."), "{answer}");
+                simulator.reset();
+            }
+        }
+    });
+}
+
+#[test]
+fn an_error_in_a_200_is_asked_again_like_one_with_a_status_of_its_own() {
+    by_both_roads(|_, simulator, proxy| {
+        let refusal = |code: u16, status: &str| {
+            let error = json!({"error": {"code": code, "message": "No.", "status": status}});
+            json!({"responses": [error]})
+        };
+        for way in ways() {
+            let passes = refusal(503, "UNAVAILABLE");
+            simulator
+                .script(json!([passes, {"text": "Hello."}]))
+                .unwrap();
+            let answer = ask(proxy, way);
+            assert_eq!(answer.status, 200, "{way:?}");
+            assert!(answer.text().contains("Hello."), "{way:?}");
+            assert_eq!(generations(simulator).len(), 2, "{way:?}");
+            simulator.reset();
+            for (code, status, answered, word, asked) in [
+                (503, "UNAVAILABLE", 503, "server_is_overloaded", 3),
+                (400, "INVALID_ARGUMENT", 400, "invalid_argument", 1),
+                (
+                    403,
+                    "PERMISSION_DENIED",
+                    403,
+                    "google_account_action_required",
+                    1,
+                ),
+            ] {
+                let mut lasting = refusal(code, status);
+                lasting["times"] = json!("always");
+                simulator.script(json!([lasting])).unwrap();
+                let error = ask(proxy, way).error(answered);
+                assert_eq!(error["code"], word, "{way:?}");
+                assert_eq!(generations(simulator).len(), asked, "{way:?}");
+                simulator.reset();
+            }
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_stays_empty_is_an_empty_answer() {
+    by_both_roads(|_, simulator, proxy| {
+        let nothing =
+            json!({"responses": [{"candidates": [{"finishReason": "STOP"}]}], "times": 2});
+        for way in ways() {
+            simulator.script(json!([nothing])).unwrap();
+            let answer = ask(proxy, way);
+            assert_eq!(generations(simulator).len(), 2, "{way:?}");
+            match way {
+                ("/v1/responses", false) => {
+                    let response = answer.success();
+                    assert_eq!(response["status"], "completed");
+                    assert_eq!(response["output"], json!([]));
+                }
+                (_, false) => {
+                    let choice = &answer.success()["choices"][0];
+                    assert_eq!(choice["message"]["content"], "");
+                    assert_eq!(choice["finish_reason"], "stop");
+                }
+                ("/v1/responses", true) => {
+                    assert!(answer.text().contains("event: response.completed"));
+                }
+                (_, true) => {
+                    assert!(answer.text().contains("\"finish_reason\":\"stop\""));
+                    assert!(answer.text().trim_end().ends_with("data: [DONE]"));
+                }
+            }
+            simulator.reset();
+        }
     });
 }

@@ -81,9 +81,15 @@ impl ResponseTranslator {
         self.reader.is_finished()
     }
 
-    /// Whether the answer is over with nothing for a client, and another try may do better.
+    /// Whether the answer is over with nothing in it but thoughts, and another try may
+    /// do better.
+    pub fn is_empty(&self) -> bool {
+        self.reader.is_in_vain()
+    }
+
+    /// The same, where the client has not been told any thoughts either.
     pub fn is_in_vain(&self) -> bool {
-        self.telling.begun == 0 && self.reader.is_in_vain()
+        self.telling.begun == 0 && self.is_empty()
     }
 
     /// That Google did not say why it stopped is to be no reason for concern.
@@ -94,6 +100,7 @@ impl ResponseTranslator {
     /// Google is asked once more; the client has got nothing but the opening.
     pub fn begin_anew(&mut self, reader: Reader) {
         self.reader = reader;
+        self.telling.forget();
     }
 
     /// How many bytes the answer has so far.

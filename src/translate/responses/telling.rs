@@ -41,6 +41,13 @@ pub(super) enum Open {
 }
 
 impl Telling {
+    /// Everything but that it has begun, which may have been told.
+    pub(super) fn forget(&mut self) {
+        self.output.clear();
+        self.open = Open::Nothing;
+        self.begun = 0;
+    }
+
     pub(super) fn begin(&self, sink: &mut impl FnMut(&ResponseEvent<'_>)) {
         if !self.opening.has_been_told() {
             self.opening.tell(sink);

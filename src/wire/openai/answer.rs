@@ -26,12 +26,17 @@ pub struct ChatCompletion<'a> {
 impl ChatCompletion<'_> {
     /// Whether it has nothing in it, and no reason for that.
     pub fn is_empty(&self) -> bool {
-        self.choices.iter().all(|choice| {
+        let stopped = |choice: &Choice| choice.finish_reason == FinishReason::Stop;
+        let is_silent = |choice: &Choice| {
             let message = &choice.message;
-            choice.finish_reason == FinishReason::Stop
-                && message.content.as_deref().unwrap_or_default().is_empty()
-                && message.images.is_empty()
-        })
+            let has_text = message
+                .content
+                .as_deref()
+                .is_some_and(|text| !text.is_empty());
+            let has_calls = !message.tool_calls.is_empty() || message.function_call.is_some();
+            !has_text && !has_calls && message.images.is_empty()
+        };
+        self.choices.iter().all(is_silent) && self.choices.iter().any(stopped)
     }
 }
 
