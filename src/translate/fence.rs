@@ -1,6 +1,7 @@
 //! Takes the code fence off an answer that should be bare JSON: models that are
 //! asked for JSON in words only like to put it between "```json" and "```".
 
+/// The shortest; a longer one does the same.
 const FENCE: &str = "```";
 
 /// Passes text on as soon as it is known not to belong to a fence.
@@ -21,13 +22,11 @@ impl Fence {
                 return String::new();
             }
             if let Some(inner) = start.strip_prefix(FENCE) {
-                // The name of the language, `json` mostly, in whatever letters.
-                let value = inner.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
-                if value.is_empty() {
+                let Some(value) = value_behind(inner) else {
                     return String::new();
-                }
+                };
                 self.is_fenced = true;
-                self.held = value.trim_start().to_owned();
+                self.held = value.to_owned();
             }
             self.begun = true;
         }
@@ -47,11 +46,22 @@ impl Fence {
     pub(super) fn finish(&mut self) -> String {
         let held = std::mem::take(&mut self.held);
         let end = held.trim_end();
-        match end.strip_suffix(FENCE) {
-            Some(inner) if self.is_fenced => inner.trim_end().to_owned(),
-            _ => held,
+        // No JSON ends in one.
+        let inner = end.trim_end_matches('`');
+        if self.is_fenced && inner.len() < end.len() {
+            inner.trim_end().to_owned()
+        } else {
+            held
         }
     }
+}
+
+/// What the fence is around, once that has begun: below the line of the fence, which
+/// may name the language in whatever words, or right behind it.
+fn value_behind(fence: &str) -> Option<&str> {
+    let begins = |c: char| matches!(c, '\n' | '{' | '[' | '"');
+    let value = fence[fence.find(begins)?..].trim_start();
+    (!value.is_empty()).then_some(value)
 }
 
 #[cfg(test)]
@@ -75,6 +85,12 @@ mod tests {
         for (text, expected) in [
             ("```json\n{\"a\": \"`b`\"}\n```\n", "{\"a\": \"`b`\"}"),
             ("```\n[1]\n```", "[1]"),
+            ("````json\n{\"a\": 1}\n````\n", "{\"a\": 1}"),
+            ("```application/json; charset=utf-8\n\n7\n```", "7"),
+            ("```JSON5 title\r\n[1]\r\n`````", "[1]"),
+            ("```json {\"a\":1}```", "{\"a\":1}"),
+            ("```json\n{\"a\":1}", "{\"a\":1}"),
+            ("```", "```"),
             ("{\"a\":1}", "{\"a\":1}"),
             ("{\"a\": \"```\"} ", "{\"a\": \"```\"} "),
             ("``", "``"),
