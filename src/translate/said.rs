@@ -11,6 +11,7 @@ use super::fence::Fence;
 use super::signatures::{self, CallRecord, Signatures};
 use super::usage::{merge, usage};
 use super::{Form, Stamp, Unfinished, citations, logprobs};
+use crate::wire::Json;
 use crate::wire::gemini::{Blob, Candidate, GenerateContentResponse, Part, UsageMetadata};
 use crate::wire::openai::{Annotation, FinishReason, Logprobs, Usage};
 
@@ -285,10 +286,7 @@ impl Reader {
         let id = self.stamp.call_id(self.calls);
         self.calls += 1;
         let name = self.form.names.restore(&call.name);
-        let arguments = call
-            .args
-            .as_ref()
-            .map_or(Cow::Borrowed("{}"), |args| args.compact());
+        let arguments = arguments(call.args.as_ref());
         let signature = signature(part);
         if let Some(signature) = signature {
             let (id, model) = (id.as_str(), self.stamp.model.as_str());
@@ -511,6 +509,17 @@ fn finish_reason(gemini: &str) -> Option<FinishReason> {
         | "MODEL_ARMOR"
         | "ESCALATION" => Some(FinishReason::ContentFilter),
         _ => None,
+    }
+}
+
+/// Always an object, for clients parse nothing else; what Google gives instead is
+/// wrapped as it is on the way back.
+fn arguments<'a>(args: Option<&'a Json<'_>>) -> Cow<'a, str> {
+    match args {
+        None => "{}".into(),
+        Some(args) if args.is_object() => args.compact(),
+        Some(args) if args.text() == "null" => "{}".into(),
+        Some(args) => format!("{{\"value\":{}}}", args.compact()).into(),
     }
 }
 
