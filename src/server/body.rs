@@ -176,7 +176,6 @@ fn in_plain_words(what: &str) -> String {
 fn wanted_in_words(wanted: &str) -> &str {
     match wanted {
         "f64" | "a JSON number" => "a number",
-        "i32" => "an integer of 32 bits",
         "a sequence" => "an array",
         _ => wanted,
     }

@@ -58,6 +58,9 @@ pub fn request<'a>(
         let reason = "left out: there are no functions to choose from";
         notes.add(choice_field, reason);
     }
+    if !is_of_old && chat.function_call.is_some() {
+        notes.add("function_call", "left out: it belongs to 'functions'");
+    }
     if !is_of_old && chat.functions.is_some() {
         notes.add("functions", "left out: 'tools' say the same");
     }

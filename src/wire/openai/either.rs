@@ -26,6 +26,15 @@ pub(crate) fn whole_number<'de, D: Deserializer<'de>>(
     }
 }
 
+/// The same, where Gemini's has 32 bits: what is beyond them is the most there is.
+pub(super) fn small_whole_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<i32>, D::Error> {
+    let number = whole_number(deserializer)?;
+    let limits = i64::from(i32::MIN)..=i64::from(i32::MAX);
+    Ok(number.map(|number| number.clamp(*limits.start(), *limits.end()) as i32))
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for MessageContent<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct StringOrParts;

@@ -11,6 +11,7 @@ mod models;
 mod request;
 
 pub use answer::*;
+use either::small_whole_number;
 pub(crate) use either::whole_number;
 pub use models::*;
 pub use request::*;

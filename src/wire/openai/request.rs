@@ -4,7 +4,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::whole_number;
+use super::{small_whole_number, whole_number};
 use crate::wire::object::{read_from_objects, written_as_well};
 use crate::wire::{Json, Lenient, Text};
 
@@ -83,6 +83,7 @@ pub struct ChatRequest<'a> {
 pub struct Reasoning<'a> {
     #[serde(borrow)]
     pub effort: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "small_whole_number")]
     pub max_tokens: Option<i32>,
     pub enabled: Option<bool>,
     /// Think, but do not show it.
@@ -95,6 +96,7 @@ pub struct Reasoning<'a> {
 pub struct Thinking<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "small_whole_number")]
     pub budget_tokens: Option<i32>,
 }
 
@@ -135,7 +137,11 @@ pub struct GoogleOptions {
 pub struct ThinkingConfig {
     #[serde(alias = "includeThoughts")]
     pub include_thoughts: Option<bool>,
-    #[serde(alias = "thinkingBudget")]
+    #[serde(
+        default,
+        alias = "thinkingBudget",
+        deserialize_with = "small_whole_number"
+    )]
     pub thinking_budget: Option<i32>,
     #[serde(alias = "thinkingLevel")]
     pub thinking_level: Option<String>,
