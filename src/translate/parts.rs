@@ -145,7 +145,7 @@ fn media_part<'a>(
         Some(kind @ ("image_url" | "audio_url" | "video_url")) => {
             Err(Rejection::missing(format!("{param}.{kind}")))
         }
-        Some("input_image") => Err(stored_elsewhere(part, &param)
+        Some("input_image") => Err(stored_elsewhere(part, &param, "image_url")
             .unwrap_or_else(|| Rejection::missing(format!("{param}.image_url")))),
         Some("input_audio") => {
             let audio = part.input_audio.as_ref();
@@ -167,14 +167,14 @@ fn media_part<'a>(
             let name = file.and_then(|file| file.filename.as_deref());
             let param = format!("{param}.file");
             if let (None, Some(_)) = (data, file.and_then(|file| file.file_id.as_ref())) {
-                return Err(no_files_api(&param));
+                return Err(no_files_api(&param, "file_data"));
             }
             let part = file_part(data, name, &param)?;
             Ok(told(part, name))
         }
         Some("input_file") => {
             let (data, name) = (part.file_data.as_deref(), part.filename.as_deref());
-            if let (None, Some(rejection)) = (data, stored_elsewhere(part, &param)) {
+            if let (None, Some(rejection)) = (data, stored_elsewhere(part, &param, "file_data")) {
                 return Err(rejection);
             }
             Ok(told(file_part(data, name, &param)?, name))
@@ -184,20 +184,25 @@ fn media_part<'a>(
 }
 
 /// Of a part without its data: what OpenAI would fetch or keep.
-fn stored_elsewhere(part: &ContentPart<'_>, param: &str) -> Option<Rejection> {
+fn stored_elsewhere(part: &ContentPart<'_>, param: &str, instead: &str) -> Option<Rejection> {
     if part.file_id.is_some() {
-        return Some(no_files_api(param));
+        return Some(no_files_api(param, instead));
     }
     part.file_url.is_some().then(|| {
-        let message = "Files are not fetched by 'file_url' here; send the file itself as \
-                       'file_data', a data URL.";
+        let message = format!(
+            "Files are not fetched by 'file_url' here; send the file itself as '{instead}', a \
+             data URL."
+        );
         Rejection::new("unsupported_value", format!("{param}.file_url"), message)
     })
 }
 
-fn no_files_api(param: &str) -> Rejection {
-    let message = "There is no Files API here, so that a 'file_id' means nothing; send the \
-                   data itself, as a data URL.";
+/// `instead`: where the data belongs.
+fn no_files_api(param: &str, instead: &str) -> Rejection {
+    let message = format!(
+        "There is no Files API here, so that a 'file_id' means nothing; send the data itself \
+         as '{instead}', a data URL."
+    );
     Rejection::new("unsupported_value", format!("{param}.file_id"), message)
 }
 
