@@ -70,6 +70,10 @@ impl Body {
 
 /// The same body without what serde alone objects to.
 fn mended(text: &str, error: &serde_json::Error) -> Option<String> {
+    // Some editors and shells put this mark before every text.
+    if let Some(rest) = text.strip_prefix('\u{feff}') {
+        return Some(rest.to_owned());
+    }
     let what = error.to_string();
     if what.starts_with("duplicate field") {
         last_of_each(&halves::replaced(text))

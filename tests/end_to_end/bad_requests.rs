@@ -59,6 +59,9 @@ fn what_other_parsers_take_is_taken() {
             assert_eq!(asked["contents"][0]["role"], "user");
             assert_eq!(asked["contents"][0]["parts"][0]["text"], text);
         }
+        let marked = format!("\u{feff}{}", question("Hi"));
+        let answer = proxy.send("POST", "/v1/chat/completions", &[], marked.as_bytes());
+        answer.success();
         let body = r#"{"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hi"}], "google": {
             "thinkingConfig": {"thinking_budget": 1}, "thinking_config": {"thinkingBudget": 2, "thinking_budget": 700}}}"#;
         let answer = proxy.send("POST", "/v1/chat/completions", &[], body.as_bytes());
