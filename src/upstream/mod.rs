@@ -134,6 +134,12 @@ impl UpstreamError {
         }
     }
 
+    fn not_utf8(error: &std::str::Utf8Error) -> Self {
+        Self::Garbled {
+            detail: format!("no UTF-8 after byte {}", error.valid_up_to()),
+        }
+    }
+
     /// Requests are made of strings, numbers and JSON that was read before.
     fn unwritable(error: serde_json::Error) -> Self {
         Self::Garbled {
