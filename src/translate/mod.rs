@@ -19,6 +19,7 @@ mod logprobs;
 mod media;
 mod messages;
 mod notes;
+mod parameters;
 mod parts;
 mod plain_schema;
 mod refused_field;

@@ -6,11 +6,11 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Manner, Notes, Rejection, plain_schema, schema};
+use super::{Manner, Notes, Rejection, parameters, plain_schema};
 use crate::wire::gemini::{
     FunctionCallingConfig, FunctionCallingMode, FunctionDeclaration, Tool, ToolConfig,
 };
-use crate::wire::{Text, openai};
+use crate::wire::{Json, Text, openai};
 
 /// Characters in a function name.
 const MAX_NAME: usize = 64;
@@ -136,30 +136,31 @@ pub(super) fn declarations<'a>(
 }
 
 fn schema_of(
-    parameters: Option<&Value>,
+    given: Option<&Json<'_>>,
     field: &str,
     manner: Manner,
     notes: &mut Notes,
-) -> Result<Value, Rejection> {
-    match parameters {
-        None | Some(Value::Null | Value::Object(_)) => {}
-        // The model would call the function without a word.
-        Some(_) => {
-            let message = format!("Invalid type for '{field}': expected a JSON Schema, an object.");
-            return Err(Rejection::new("invalid_type", field, message));
-        }
+) -> Result<Json<'static>, Rejection> {
+    let given = given.map_or("{}", Json::text);
+    // Without a schema that can be read the model would call the function without a word.
+    if !given.starts_with('{') {
+        let message = format!("Invalid type for '{field}': expected a JSON Schema, an object.");
+        return Err(Rejection::new("invalid_type", field, message));
     }
-    let kind = parameters.and_then(|schema| schema.get("type")?.as_str());
-    if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("object")) {
-        let reason = "rewritten: the parameters of a function are always an object";
-        notes.add(format!("{field}.type"), reason);
+    let parameters = parameters::cleaned(given).map_err(|_| {
+        let message = format!("Invalid '{field}': the JSON Schema is nested too deeply.");
+        Rejection::new("invalid_value", field, message)
+    })?;
+    for note in parameters.notes.iter() {
+        notes.add(format!("{field}{}", note.field), note.reason.clone());
     }
-    let schema = schema::parameters(parameters, field, notes);
-    Ok(if manner.plain_schemas {
-        plain_schema::parameters(&schema, field, notes)
-    } else {
-        schema
-    })
+    let schema = parameters.schema.clone();
+    if manner.plain_schemas
+        && let Ok(schema) = serde_json::from_str(schema.text())
+    {
+        return Ok(Json::of(&plain_schema::parameters(&schema, field, notes)));
+    }
+    Ok(schema)
 }
 
 fn given_name<'a>(
@@ -175,7 +176,7 @@ fn given_name<'a>(
 fn declaration<'a>(
     name: Text<'a>,
     description: Option<&'a str>,
-    parameters: Value,
+    parameters: Json<'a>,
 ) -> FunctionDeclaration<'a> {
     FunctionDeclaration {
         name,
@@ -207,11 +208,11 @@ fn custom_declaration<'a>(
     FunctionDeclaration {
         name,
         description: (!description.is_empty()).then_some(description),
-        parameters_json_schema: json!({
+        parameters_json_schema: Json::of(&json!({
             "type": "object",
             "properties": {"input": {"type": "string"}},
             "required": ["input"],
-        }),
+        })),
     }
 }
 

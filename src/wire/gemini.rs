@@ -204,7 +204,7 @@ pub struct FunctionDeclaration<'a> {
     pub name: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<Text<'a>>,
-    pub parameters_json_schema: Value,
+    pub parameters_json_schema: Json<'a>,
 }
 
 #[derive(Debug, Serialize)]

@@ -30,8 +30,8 @@ const TYPES: [&str; 7] = [
 
 /// The parameters of a function: always an object schema. `field` is where the
 /// client wrote it.
-pub(super) fn parameters(schema: Option<&Value>, field: &str, notes: &mut Notes) -> Value {
-    let mut cleaned = schema.map_or(json!({}), |schema| clean(schema, field, notes));
+pub(super) fn parameters(schema: &Value, field: &str, notes: &mut Notes) -> Value {
+    let mut cleaned = clean(schema, field, notes);
     if let Value::Object(root) = &mut cleaned {
         root.insert("type".into(), "object".into());
         root.entry("properties").or_insert_with(|| json!({}));

@@ -351,7 +351,8 @@ pub struct Tool<'a> {
     pub name: Option<Text<'a>>,
     #[serde(borrow)]
     pub description: Option<Text<'a>>,
-    pub parameters: Option<Value>,
+    #[serde(borrow)]
+    pub parameters: Option<Json<'a>>,
     /// Of a namespace, which is Responses' alone.
     #[serde(borrow)]
     pub tools: Option<Vec<Self>>,
@@ -378,7 +379,8 @@ pub struct Function<'a> {
     #[serde(borrow)]
     pub description: Option<Text<'a>>,
     /// JSON Schema.
-    pub parameters: Option<Value>,
+    #[serde(borrow)]
+    pub parameters: Option<Json<'a>>,
 }
 
 read_from_objects!(
