@@ -17,6 +17,10 @@ use crate::server::transport::presence::Client;
 /// beyond this a request must never be dropped.
 pub(super) const MAX_DRAINED_BYTES: u64 = 128 * 1024 * 1024;
 
+/// Reserved for a body that is promised to be so long: grown step by step it would be
+/// copied again and again, but a promise is all that it is yet.
+const MAX_RESERVED_BYTES: u64 = 1024 * 1024;
+
 /// A request that cannot be put before the handler.
 pub(super) struct Fault {
     pub refusal: Refusal,
@@ -150,7 +154,7 @@ fn is_token(text: &str) -> bool {
 
 /// An early end is no error to tiny_http, so the bytes are counted.
 fn read_length(raw: &mut tiny_http::Request, length: u64) -> Result<Vec<u8>, Fault> {
-    let mut body = Vec::new();
+    let mut body = Vec::with_capacity(length.min(MAX_RESERVED_BYTES) as usize);
     if length > 0 {
         // Never more than the length: after an upgrade the reader has no end.
         let read = raw.as_reader().take(length).read_to_end(&mut body);
