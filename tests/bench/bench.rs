@@ -3,6 +3,7 @@
 //! what counts, since machines differ. Timings are no tests: nothing fails here.
 
 mod floor;
+mod instructions;
 mod load;
 mod process;
 mod table;
@@ -139,8 +140,12 @@ fn measure(named: &[&str]) -> io::Result<()> {
     if wanted("rest") {
         rest(&mut table)?;
     }
+    let within_budget = match wanted("instructions") {
+        true => instructions::measure(&mut table),
+        false => Ok(()),
+    };
     print!("{table}");
-    Ok(())
+    within_budget
 }
 
 fn latency(table: &mut Table, where_: &str, bench: &Bench) -> io::Result<()> {

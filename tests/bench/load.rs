@@ -157,6 +157,12 @@ impl Client {
     }
 }
 
+/// Asks so many times, one after another.
+pub(crate) fn ask(address: SocketAddr, request: &[u8], count: usize) -> io::Result<()> {
+    let mut client = Client::new(address);
+    (0..count).try_for_each(|_| client.ask(request, |_| ()))
+}
+
 /// How long each of `count` requests took, one after another, sorted.
 pub(crate) fn one_by_one(
     address: SocketAddr,

@@ -1,11 +1,13 @@
 //! The processes that are measured, and what the kernel says of them.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+const PROXY: &str = env!("CARGO_BIN_EXE_gemini-proxy");
 
 /// A server that ends with this value.
 pub(crate) struct Process {
@@ -40,16 +42,28 @@ impl Process {
     }
 
     pub(crate) fn proxy(upstream: SocketAddr, core: Option<usize>) -> io::Result<Self> {
+        Self::proxy_by(pinned(Path::new(PROXY), core), upstream)
+    }
+
+    /// One whose instructions are counted.
+    pub(crate) fn counted_proxy(upstream: SocketAddr) -> io::Result<Self> {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", PROXY]);
+        Self::proxy_by(valgrind, upstream)
+    }
+
+    fn proxy_by(mut command: Command, upstream: SocketAddr) -> io::Result<Self> {
         let address = free_address()?;
-        let child = pinned(Path::new(env!("CARGO_BIN_EXE_gemini-proxy")), core)
+        let child = command
             .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .current_dir(std::env::temp_dir())
             .env("PROXY_PORT", address.port().to_string())
             .env("GEMINI_API_KEY", "benchmark")
             .env("GEMINI_API_ENDPOINT", format!("http://{upstream}"))
             .env("RUST_LOG", "off")
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()?;
         let process = Self { child, address };
         let begun = Instant::now();
@@ -90,6 +104,22 @@ impl Process {
             peak: kib("VmHWM:"),
             threads: kib("Threads:"),
         })
+    }
+
+    /// Ends it, and says how many instructions it took.
+    pub(crate) fn instructions(mut self) -> io::Result<u64> {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status()?;
+        let mut report = String::new();
+        if let Some(mut err) = self.child.stderr.take() {
+            err.read_to_string(&mut report)?;
+        }
+        // `==123== Collected : 37542433`
+        let count = report.lines().find_map(|line| {
+            let (_, count) = line.split_once("Collected :")?;
+            count.trim().parse().ok()
+        });
+        count.ok_or_else(|| io::Error::other(format!("valgrind counted nothing: {report}")))
     }
 
     /// Forgets the peak so far.
