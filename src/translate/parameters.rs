@@ -62,6 +62,7 @@ fn clean(given: &Value) -> Parameters {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
