@@ -28,7 +28,8 @@ fn main() -> io::Result<()> {
         .filter(|argument| *argument != "--bench")
         .collect();
     match arguments[..] {
-        ["upstream"] => upstream::serve(),
+        ["upstream"] => upstream::serve(None),
+        ["upstream", certificate] => upstream::serve(Some(certificate)),
         ["floor", upstream] => floor::serve(upstream.parse().map_err(io::Error::other)?),
         ref rows => measure(rows),
     }
@@ -128,6 +129,9 @@ fn measure(named: &[&str]) -> io::Result<()> {
     }
     if wanted("events") {
         events(&mut table)?;
+    }
+    if wanted("tls") {
+        tls(&mut table)?;
     }
     if wanted("paced") {
         for (count, pause) in [(100, 20), (1000, 20), (5000, 100)] {
@@ -311,6 +315,47 @@ fn events(table: &mut Table) -> io::Result<()> {
             });
         }
     }
+    Ok(())
+}
+
+/// What TLS to the upstream costs, beside the proxy without it.
+fn tls(table: &mut Table) -> io::Result<()> {
+    const EVENTS: usize = 200_000;
+    let folder = tempfile::tempdir()?;
+    let certificate = folder.path().join("certificate.pem");
+    let secure = Process::role(&["upstream", &certificate.to_string_lossy()], None)?;
+    let secured = Process::secured_proxy(secure.address, &certificate)?;
+    let plain = Process::role(&["upstream"], None)?;
+    let unsecured = Process::proxy(plain.address, None)?;
+    let ask = Ask::default().request(Words::Chat);
+    let p50 = |proxy: &Process| {
+        let times = load::one_by_one(proxy.address, &ask, 4000)?;
+        io::Result::Ok(micros(at(&times, 0.5)))
+    };
+    table.add(Row {
+        what: "one after another by TLS beside without (in place of the floor), p50, µs".to_owned(),
+        floor: p50(&unsecured)?,
+        proxy: p50(&secured)?,
+        ..Row::default()
+    });
+    let stream = Ask {
+        stream: Some((EVENTS, 0)),
+        ..Ask::default()
+    };
+    let stream = stream.request(Words::Chat);
+    let cpu = |proxy: &Process| {
+        let before = proxy.used()?.cpu;
+        load::ask(proxy.address, &stream, 1)?;
+        let cpu = proxy.used()?.cpu.saturating_sub(before);
+        io::Result::Ok(micros(cpu) / EVENTS as f64)
+    };
+    table.add(Row {
+        what: "1 stream by TLS beside without, CPU an event, µs".to_owned(),
+        floor: cpu(&unsecured)?,
+        proxy: cpu(&secured)?,
+        at_most: 2.0,
+        ..Row::default()
+    });
     Ok(())
 }
 

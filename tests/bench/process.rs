@@ -42,25 +42,33 @@ impl Process {
     }
 
     pub(crate) fn proxy(upstream: SocketAddr, core: Option<usize>) -> io::Result<Self> {
-        Self::proxy_by(pinned(Path::new(PROXY), core), upstream)
+        Self::proxy_by(
+            pinned(Path::new(PROXY), core),
+            &format!("http://{upstream}"),
+        )
     }
 
     /// One whose instructions are counted.
     pub(crate) fn counted_proxy(upstream: SocketAddr) -> io::Result<Self> {
-        let mut valgrind = Command::new("valgrind");
+        let mut valgrind = bare(Path::new("valgrind"));
         valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", PROXY]);
-        Self::proxy_by(valgrind, upstream)
+        Self::proxy_by(valgrind, &format!("http://{upstream}"))
     }
 
-    fn proxy_by(mut command: Command, upstream: SocketAddr) -> io::Result<Self> {
+    /// One that asks by TLS, of whoever has this certificate.
+    pub(crate) fn secured_proxy(upstream: SocketAddr, certificate: &Path) -> io::Result<Self> {
+        let mut command = bare(Path::new(PROXY));
+        command.env("SSL_CERT_FILE", certificate);
+        Self::proxy_by(command, &format!("https://localhost:{}", upstream.port()))
+    }
+
+    fn proxy_by(mut command: Command, endpoint: &str) -> io::Result<Self> {
         let address = free_address()?;
         let child = command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .current_dir(std::env::temp_dir())
             .env("PROXY_PORT", address.port().to_string())
             .env("GEMINI_API_KEY", "benchmark")
-            .env("GEMINI_API_ENDPOINT", format!("http://{upstream}"))
+            .env("GEMINI_API_ENDPOINT", endpoint)
             .env("RUST_LOG", "off")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -141,11 +149,19 @@ pub(crate) fn free_address() -> io::Result<SocketAddr> {
 
 fn pinned(program: &Path, core: Option<usize>) -> Command {
     match core {
-        None => Command::new(program),
+        None => bare(program),
         Some(core) => {
-            let mut command = Command::new("taskset");
+            let mut command = bare(Path::new("taskset"));
             command.args(["-c", &core.to_string()]).arg(program);
             command
         }
     }
+}
+
+/// What is set where the benchmark runs is not to change what it measures.
+fn bare(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path);
+    command
 }

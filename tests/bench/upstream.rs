@@ -8,26 +8,49 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rcgen::CertifiedKey;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+
 use crate::wire::Line;
 
 /// Of one write while nothing is paced.
 const BATCH: usize = 16 * 1024;
 
-/// Serves until the process ends; prints its address first.
-pub(crate) fn serve() -> io::Result<()> {
+/// Serves until the process ends; prints its address first. By TLS, if there is a place
+/// for its certificate.
+pub(crate) fn serve(certificate: Option<&str>) -> io::Result<()> {
+    let tls = certificate.map(tls).transpose()?;
     let listener = crate::listen()?;
     let connections = Arc::new(AtomicUsize::new(0));
     for socket in listener.incoming() {
-        let connections = connections.clone();
+        let (connections, tls) = (connections.clone(), tls.clone());
         connections.fetch_add(1, Ordering::Relaxed);
         crate::small_thread(move || {
-            if let Ok(line) = socket.and_then(Line::new) {
+            let line = socket.and_then(|socket| match tls {
+                Some(tls) => Line::secured(socket, tls),
+                None => Line::new(socket),
+            });
+            if let Ok(line) = line {
                 // Whoever leaves in the midst of it has what it wanted.
                 drop(answer_all(line, &connections));
             }
         })?;
     }
     Ok(())
+}
+
+/// Writes the certificate of a new key to this path.
+fn tls(certificate: &str) -> io::Result<Arc<ServerConfig>> {
+    let CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).map_err(io::Error::other)?;
+    std::fs::write(certificate, cert.pem())?;
+    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key.into())
+        .map_err(io::Error::other)?;
+    Ok(Arc::new(config))
 }
 
 fn answer_all(mut line: Line, connections: &AtomicUsize) -> io::Result<()> {

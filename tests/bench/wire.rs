@@ -2,13 +2,21 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// A connection, and what has been read of it and not yet used.
 pub(crate) struct Line {
-    socket: TcpStream,
+    socket: Box<dyn Socket>,
     buffer: Vec<u8>,
 }
+
+/// Plain, or with TLS around it.
+trait Socket: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Socket for T {}
 
 /// The length of a head, and what it says of the body.
 pub(crate) struct Head {
@@ -30,8 +38,20 @@ impl Line {
 
     pub(crate) fn new(socket: TcpStream) -> io::Result<Self> {
         socket.set_nodelay(true)?;
-        let buffer = Vec::new();
-        Ok(Self { socket, buffer })
+        Ok(Self {
+            socket: Box::new(socket),
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The server's end of a connection by TLS.
+    pub(crate) fn secured(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+        socket.set_nodelay(true)?;
+        let connection = ServerConnection::new(config).map_err(io::Error::other)?;
+        Ok(Self {
+            socket: Box::new(StreamOwned::new(connection, socket)),
+            buffer: Vec::new(),
+        })
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {

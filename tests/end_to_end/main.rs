@@ -46,6 +46,7 @@ mod web_pages;
 mod browser_login;
 mod provisioning;
 mod terminal_login;
+mod tls;
 mod token_loss;
 mod tokens;
 
