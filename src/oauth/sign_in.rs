@@ -19,6 +19,7 @@ use crate::oauth::token_endpoint::{
 use crate::oauth::{AccessToken, userinfo};
 use crate::secret::Secret;
 use crate::wire::google_oauth::TokenResponse;
+use crate::wire::hex;
 
 pub use crate::oauth::pasted::{Pasted, parse_pasted};
 
@@ -256,12 +257,7 @@ impl From<TokenEndpointError> for SignInError {
 fn random_state() -> Result<Secret, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
-    Ok(Secret::new(
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>(),
-    ))
+    Ok(Secret::new(hex(&bytes)))
 }
 
 fn described(description: &Option<String>) -> String {

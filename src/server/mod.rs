@@ -55,6 +55,7 @@ use crate::server::transport::writer::Reply;
 use crate::translate::{Manner, Seal};
 use crate::upstream::account::Account;
 use crate::upstream::{Answer, EventStream, Question, Upstream, UpstreamError};
+use crate::wire::hex;
 
 /// The proxy, as its clients see it.
 pub struct Service {
@@ -296,8 +297,7 @@ fn request_id() -> String {
     if getrandom::fill(&mut bytes).is_err() {
         log::warn!("the system has no random numbers");
     }
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("req_{digits}")
+    format!("req_{}", hex(&bytes))
 }
 
 fn json(status: u16, value: &(impl Serialize + ?Sized)) -> Reply {

@@ -13,6 +13,7 @@ use super::usage::{merge, usage};
 use super::{Form, Stamp, Unfinished, citations, logprobs};
 use crate::wire::Json;
 use crate::wire::gemini::{Blob, Candidate, GenerateContentResponse, Part, UsageMetadata};
+use crate::wire::hex;
 use crate::wire::openai::{Annotation, FinishReason, Logprobs, Usage};
 
 /// More alternatives than anyone may ask for.
@@ -531,9 +532,5 @@ fn signature<'a>(part: &'a Part<'_>) -> Option<&'a str> {
 
 pub(super) fn fingerprint(model_version: &str) -> String {
     let digest = Sha256::digest(model_version.as_bytes());
-    let digits: String = digest[..5]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("fp_{digits}")
+    format!("fp_{}", hex(&digest[..5]))
 }

@@ -10,7 +10,7 @@ use super::{Manner, Notes, Rejection, parameters, plain_schema};
 use crate::wire::gemini::{
     FunctionCallingConfig, FunctionCallingMode, FunctionDeclaration, Tool, ToolConfig,
 };
-use crate::wire::{Json, Text, openai};
+use crate::wire::{Json, Text, hex, openai};
 
 /// Characters in a function name.
 const MAX_NAME: usize = 64;
@@ -238,11 +238,7 @@ pub(super) fn accepted_name(name: &str) -> Cow<'_, str> {
     }
     plain.truncate(55);
     let digest = Sha256::digest(name.as_bytes());
-    let hash: String = digest[..4]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Cow::Owned(format!("{plain}_{hash}"))
+    Cow::Owned(format!("{plain}_{}", hex(&digest[..4])))
 }
 
 /// `tool_choice`; `auto` needs no words. With `allowed_tools` the declarations

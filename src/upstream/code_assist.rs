@@ -13,6 +13,7 @@ use crate::http::{Http, HttpError, Pulse, Request, Response};
 use crate::models;
 use crate::wire::code_assist::{Envelope, QuotaRequest, QuotaResponse};
 use crate::wire::count_tokens::EnvelopedCount;
+use crate::wire::hex;
 
 /// The one version of this API.
 pub(super) const VERSION: &str = "v1internal";
@@ -219,5 +220,5 @@ fn prompt_id() -> String {
     if getrandom::fill(&mut bytes).is_err() {
         log::warn!("the system has no random numbers");
     }
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&bytes)
 }

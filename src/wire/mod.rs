@@ -176,6 +176,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
     }
 }
 
+/// Two hexadecimal digits a byte, in small letters.
+pub fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+        .collect()
+}
+
 /// Drops whitespace outside strings from text that is known to be JSON. Google
 /// pretty-prints whole answers; OpenAI's `arguments` are compact.
 fn compact(json: &str) -> Cow<'_, str> {
@@ -209,6 +217,11 @@ mod tests {
         assert!(matches!(parsed, Some(Text(Cow::Borrowed("plain")))));
         let parsed: Option<Text<'_>> = serde_json::from_str(r#""a\nb""#).unwrap();
         assert_eq!(&*parsed.unwrap(), "a\nb");
+    }
+
+    #[test]
+    fn bytes_are_written_as_two_digits_each() {
+        assert_eq!(hex(&[0, 0x0f, 0xf0, 0xab, 255]), "000ff0abff");
     }
 
     #[test]

@@ -161,5 +161,8 @@ fn a_stream_that_is_cut_beneath_tls_does_not_end_well() {
     let events = proxy.stream(&request).rest();
     let chunks = chunks(&events);
     assert_eq!(chunks[1]["choices"][0]["delta"]["content"], "Half");
-    assert_eq!(chunks.last().unwrap()["error"]["code"], "upstream_stream_error");
+    assert_eq!(
+        chunks.last().unwrap()["error"]["code"],
+        "upstream_stream_error"
+    );
 }
