@@ -148,7 +148,7 @@ fn schema_of(
         return Err(Rejection::new("invalid_type", field, message));
     }
     let parameters = parameters::cleaned(given).map_err(|_| {
-        let message = format!("Invalid '{field}': the JSON Schema is nested too deeply.");
+        let message = format!("Invalid '{field}': it is nested too deeply.");
         Rejection::new("invalid_value", field, message)
     })?;
     for note in parameters.notes.iter() {
