@@ -28,7 +28,7 @@ const IDLE: Duration = Duration::from_secs(10);
 /// a request that is refused.
 const RESERVE_THREADS: usize = 16;
 
-/// Half of what the standard library gives, because a thousand threads add up where
+/// Half of what the standard library gives, because thousands of threads add up where
 /// memory is not overcommitted. JSON of the greatest depth that serde_json takes (128)
 /// needs almost half of it in a debug build.
 const STACK_BYTES: usize = 1024 * 1024;
