@@ -24,6 +24,8 @@ pub struct Config {
     pub tolerate_missing_finish: bool,
     /// `PROXY_MAX_BODY_MB`, in bytes.
     pub max_body_bytes: u64,
+    /// `PROXY_MAX_REQUESTS`: how many are answered at the same time.
+    pub max_requests: usize,
     /// `PROXY_SHUTDOWN_TIMEOUT`: how long requests may go on when we are to stop.
     pub shutdown_timeout: Duration,
     /// `PROXY_UPSTREAM`, or what `GEMINI_API_KEY` implies.

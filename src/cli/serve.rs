@@ -37,6 +37,7 @@ pub(super) fn serve(
     asked: Arc<AtomicBool>,
 ) -> Result<(), CliError> {
     let limits = Limits {
+        max_in_flight: config.max_requests,
         max_body_bytes: config.max_body_bytes,
         ..Limits::default()
     };

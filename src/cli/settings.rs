@@ -22,6 +22,10 @@ const DEFAULT_MAX_BODY_MB: u64 = 32;
 /// Google takes far less; each body is held in memory.
 const MOST_BODY_MB: u64 = 1024;
 
+/// Each takes two threads, and Linux lets a process have 32,768 unless told otherwise.
+const DEFAULT_MAX_REQUESTS: usize = 8192;
+const MOST_REQUESTS: usize = 1_000_000;
+
 /// As long as Kubernetes waits; `docker stop` waits 10 s, systemd 90.
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -66,6 +70,7 @@ pub fn read(
         cors_origins: settings.cors_origins()?,
         tolerate_missing_finish: settings.switch("PROXY_TOLERATE_MISSING_FINISH")?,
         max_body_bytes: settings.max_body_bytes()?,
+        max_requests: settings.max_requests()?,
         shutdown_timeout: settings.shutdown_timeout()?,
         upstream: settings.upstream(flags, gemini_api_key.is_some())?,
         search_with_tools: settings.switch("PROXY_SEARCH_WITH_TOOLS")?,
@@ -103,6 +108,7 @@ pub fn for_demo(
         cors_origins: settings.cors_origins()?,
         tolerate_missing_finish: settings.switch("PROXY_TOLERATE_MISSING_FINISH")?,
         max_body_bytes: settings.max_body_bytes()?,
+        max_requests: settings.max_requests()?,
         shutdown_timeout: settings.shutdown_timeout()?,
         upstream: settings.upstream(flags, false)?,
         search_with_tools: settings.switch("PROXY_SEARCH_WITH_TOOLS")?,
@@ -237,6 +243,21 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
             Ok(size @ 1..=MOST_BODY_MB) => Ok(size << 20),
             _ => {
                 let problem = format!("'{size}' is no size; expected 1 to {MOST_BODY_MB}, in MiB");
+                Err(BadSetting::new(name, problem))
+            }
+        }
+    }
+
+    fn max_requests(&self) -> Result<usize, BadSetting> {
+        let name = "PROXY_MAX_REQUESTS";
+        let Some(count) = self.text(name)? else {
+            return Ok(DEFAULT_MAX_REQUESTS);
+        };
+        match count.trim().parse::<usize>() {
+            Ok(count @ 1..=MOST_REQUESTS) => Ok(count),
+            _ => {
+                let problem =
+                    format!("'{count}' is no number of requests; expected 1 to {MOST_REQUESTS}");
                 Err(BadSetting::new(name, problem))
             }
         }
@@ -459,6 +480,7 @@ mod tests {
         assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 3000));
         assert_eq!(config.upstream, UpstreamKind::CodeAssist);
         assert_eq!(config.max_body_bytes, 32 * 1024 * 1024);
+        assert_eq!(config.max_requests, 8192);
         assert!(!config.tolerate_missing_finish);
         assert_eq!(config.shutdown_timeout, Duration::from_secs(30));
         assert_eq!(
@@ -485,6 +507,8 @@ mod tests {
             ("PROXY_MAX_BODY_MB", "0"),
             ("PROXY_MAX_BODY_MB", "1025"),
             ("PROXY_MAX_BODY_MB", "1.5"),
+            ("PROXY_MAX_REQUESTS", "0"),
+            ("PROXY_MAX_REQUESTS", "many"),
             ("PROXY_SEARCH_WITH_TOOLS", "yes"),
             ("PROXY_CORS_ORIGINS", "example.com"),
             ("PROXY_CORS_ORIGINS", "https://a.example,*"),

@@ -117,8 +117,8 @@ impl Http {
             .max_idle_age(Duration::from_secs(60))
             // The default of 128 KiB a direction is paid by every open stream. The
             // input buffer also bounds the response head.
-            .input_buffer_size(16 * 1024)
-            .output_buffer_size(16 * 1024)
+            .input_buffer_size(8 * 1024)
+            .output_buffer_size(8 * 1024)
             .timeout_connect(Some(outbound.connect_timeout))
             .build();
         Ok(Self {
@@ -277,7 +277,7 @@ impl Response {
     pub fn bytes_while(self, limit: usize, pulse: &Pulse) -> Result<Vec<u8>, HttpError> {
         let mut body = self.into_body();
         let mut bytes = Vec::new();
-        let mut piece = [0; 8 * 1024];
+        let mut piece = vec![0; 8 * 1024];
         loop {
             let count = body.read_while(&mut piece, pulse)?;
             if count == 0 {

@@ -91,6 +91,7 @@ impl FakeGoogle {
             tolerate_missing_finish: false,
             shutdown_timeout: std::time::Duration::ZERO,
             max_body_bytes: 1 << 20,
+            max_requests: 16,
             host: "127.0.0.1".into(),
             port: 0,
             api_keys: vec![],

@@ -53,6 +53,9 @@ fn coding(request: &Request) -> Result<Coding, ApiError> {
     }
 }
 
+/// Not inlined: what inflating takes of the stack (43 KiB) would lie under every stream,
+/// and stay in memory as long as its thread.
+#[inline(never)]
 fn gunzip(compressed: &[u8], limit: u64) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     // One byte more shows that there is more.

@@ -58,6 +58,7 @@ fn storm(proxy: &Proxy) {
         }
         reset(client);
     }
+    say(&mut connect(proxy), &HEALTH.repeat(2000));
     for _ in 0..10 {
         for oddity in ODDITIES {
             let mut client = connect(proxy);

@@ -16,8 +16,9 @@ use crate::server::transport::workers::Pool;
 use crate::server::transport::writer::{Reply, Silence};
 
 /// Connections that may wait for the accept thread. The 128 of the standard library
-/// make a burst of 512 clients repeat their SYN after a second.
-const BACKLOG: i32 = 1024;
+/// make a burst of 512 clients repeat their SYN after a second. Linux takes no more than
+/// 4096 of them (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
 
 /// Where descriptors are few, fewer may wait: of more than can be accepted, each costs
 /// the accept thread its life, though its client may have left long ago.
@@ -106,10 +107,10 @@ pub enum Refusal {
 }
 
 impl Default for Limits {
-    /// 1024 requests in flight.
+    /// 8192 requests in flight.
     fn default() -> Self {
         Self {
-            max_in_flight: 1024,
+            max_in_flight: 8192,
             max_body_bytes: MAX_BODY_BYTES,
             silence: Silence::default(),
         }

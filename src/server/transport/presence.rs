@@ -128,14 +128,17 @@ impl Presence {
         if !looks.last.as_ref().is_some_and(is_recent) {
             self.look_again(&mut looks);
         }
-        let found = |looks: &Looks| {
-            let clients = looks.last.as_ref()?.clients.as_ref()?;
-            Some(clients.get(&canonical(peer)).map(|entry| entry.inode))
-        };
-        if found(&looks)?.is_none() {
-            self.look_again(&mut looks);
+        let clients = looks.last.as_ref()?.clients.as_ref()?;
+        let found = clients.get(&canonical(peer));
+        Some(Identity(found.map(|entry| entry.inode)))
+    }
+
+    /// The same, for a connection that is there unless it has just gone.
+    pub(super) fn identity_now(&self, peer: SocketAddr, max_age: Duration) -> Option<Identity> {
+        match self.identity(peer, max_age)? {
+            Identity(None) => self.identity(peer, Duration::ZERO),
+            found => Some(found),
         }
-        Some(Identity(found(&looks)?))
     }
 
     fn look_again(&self, looks: &mut Looks) {
@@ -194,7 +197,7 @@ impl Client {
 
     /// Of the connection, while it is there.
     pub(super) fn identity(&self) -> Option<Identity> {
-        self.presence.identity(self.peer?, self.since.elapsed())
+        self.presence.identity_now(self.peer?, self.since.elapsed())
     }
 
     /// Whether a beat has found it so.

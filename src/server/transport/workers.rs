@@ -28,7 +28,7 @@ const IDLE: Duration = Duration::from_secs(10);
 /// a request that is refused.
 const RESERVE_THREADS: usize = 16;
 
-/// Half of what the standard library gives, because a thousand threads add up where
+/// Half of what the standard library gives, because thousands of threads add up where
 /// memory is not overcommitted. JSON of the greatest depth that serde_json takes (128)
 /// needs almost half of it in a debug build.
 const STACK_BYTES: usize = 1024 * 1024;
@@ -40,12 +40,6 @@ const MAX_PARKED: usize = 64;
 /// the listener's receive timeout has ended them.
 const MAX_SHUNNED: usize = 1024;
 const SHUNNED_FOR: Duration = Duration::from_secs(120);
-
-/// Whether a request is of a shunned connection, or of a later one from its address, is
-/// looked up so often for each; then what was found so long ago is good enough, since
-/// each look costs the dispatcher a moment.
-const MAX_LOOKS: u32 = 16;
-const LOOK_AGE: Duration = Duration::from_secs(1);
 
 pub(super) struct Pool {
     handler: Arc<dyn Handler>,
@@ -67,13 +61,17 @@ enum Crew {
 struct Job {
     raw: Request,
     task: Task,
+    /// When it came, if its address is shunned: it may be of a later connection from
+    /// there. A worker finds out, since a look at the connections takes milliseconds
+    /// where they are many, and a client can leave thousands of requests behind.
+    suspect_since: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Task {
     Serve,
     Refuse(Refusal),
-    /// Came after something that put the connection out of step.
+    /// Of a connection that is out of step or too far ahead.
     Discard,
 }
 
@@ -91,8 +89,6 @@ struct State {
 struct Shunned {
     since: Instant,
     identity: Option<Identity>,
-    /// How many requests have come over it nevertheless.
-    ignored: u32,
 }
 
 /// All numbers are changed together with the queue, under one lock; so whoever queues a
@@ -140,38 +136,39 @@ impl Pool {
         let Some(peer) = raw.remote_addr().copied() else {
             return; // only sockets that are not TCP have no address
         };
-        let is_shunned = self.shuns(peer);
         let mut state = self.state();
-        let mut task = Task::Serve;
-        if is_shunned {
-            if !exchange::holds_connection(&raw) {
-                drop(state);
-                return exchange::discard(raw);
-            }
-            task = Task::Discard;
-        }
+        let suspect_since = state.is_shunned(peer).then(Instant::now);
+        let mut job = Job {
+            raw,
+            task: Task::Serve,
+            suspect_since,
+        };
         match state.busy.entry(peer) {
             Entry::Vacant(free) => {
                 free.insert(VecDeque::new());
-                let short_of = self.admit(&mut state, Job { raw, task });
+                let short_of = self.admit(&mut state, job);
                 drop(state);
                 self.reinforce(short_of);
             }
             Entry::Occupied(mut busy) => {
                 let parked = busy.get_mut();
-                if task == Task::Serve && parked.len() >= MAX_PARKED {
-                    parked.push_back(Job {
-                        raw,
-                        task: Task::Refuse(Refusal::Overloaded),
-                    });
+                if parked.len() < MAX_PARKED {
+                    parked.push_back(job);
+                } else if suspect_since.is_none() {
+                    job.task = Task::Refuse(Refusal::Overloaded);
+                    parked.push_back(job);
                     drop(state);
-                    let identity = self.presence.identity(peer, LOOK_AGE);
+                    let identity = self.presence.identity_now(peer, Duration::ZERO);
                     self.state().shun(peer, identity);
                     log::warn!(
                         "{peer} sent more than {MAX_PARKED} requests ahead; the rest is ignored"
                     );
+                } else if exchange::holds_connection(&job.raw) {
+                    job.task = Task::Discard;
+                    parked.push_back(job);
                 } else {
-                    parked.push_back(Job { raw, task });
+                    drop(state);
+                    exchange::discard(job.raw);
                 }
             }
         }
@@ -283,6 +280,11 @@ impl Pool {
             }
         };
         let (presence, limits) = (&self.presence, self.limits);
+        if let (Some(since), Some(peer)) = (job.suspect_since, peer)
+            && self.shuns(peer, since)
+        {
+            return exchange::discard(job.raw);
+        }
         match job.task {
             Task::Serve => exchange::serve(job.raw, handler, limits, presence, &out_of_step),
             Task::Refuse(refusal) => {
@@ -297,7 +299,7 @@ impl Pool {
         let mut state = self.state();
         state.shun(peer, identity);
         for job in state.busy.get_mut(&peer).into_iter().flatten() {
-            job.task = Task::Discard;
+            job.suspect_since = Some(Instant::now());
         }
     }
 
@@ -340,27 +342,22 @@ impl Pool {
         self.presence.break_off();
     }
 
-    /// Where nothing tells connections apart, whoever has the address is shunned.
-    fn shuns(&self, peer: SocketAddr) -> bool {
-        let Some(shunned) = self.state().shunned.get(&peer).copied() else {
+    /// Whether a request that came at that moment is of the shunned connection. Where
+    /// nothing tells connections apart, whoever has the address is shunned.
+    fn shuns(&self, peer: SocketAddr, came: Instant) -> bool {
+        let Some(before) = self.state().shunned.get(&peer).copied() else {
             return false;
         };
-        if shunned.since.elapsed() >= SHUNNED_FOR {
-            return false;
-        }
-        let age = match shunned.ignored {
-            ..MAX_LOOKS => Duration::ZERO,
-            _ => LOOK_AGE,
-        };
-        let before = shunned.identity;
-        let now = before.and_then(|_| self.presence.identity(peer, age));
-        let is_another = matches!((now, before), (Some(now), Some(before)) if now.succeeds(before));
+        let now = before
+            .identity
+            .and_then(|_| self.presence.identity(peer, came.elapsed()));
+        let is_another =
+            matches!((now, before.identity), (Some(now), Some(before)) if now.succeeds(before));
         let mut state = self.state();
         if is_another {
             state.shunned.remove(&peer);
         } else if let Some(shunned) = state.shunned.get_mut(&peer) {
             shunned.since = Instant::now();
-            shunned.ignored = shunned.ignored.saturating_add(1);
         }
         !is_another
     }
@@ -382,6 +379,11 @@ impl Roster {
 }
 
 impl State {
+    fn is_shunned(&self, peer: SocketAddr) -> bool {
+        let shunned = self.shunned.get(&peer);
+        shunned.is_some_and(|shunned| shunned.since.elapsed() < SHUNNED_FOR)
+    }
+
     fn shun(&mut self, peer: SocketAddr, identity: Option<Identity>) {
         if self.shunned.len() >= MAX_SHUNNED {
             self.shunned
@@ -396,7 +398,6 @@ impl State {
         let shunned = Shunned {
             since: Instant::now(),
             identity,
-            ignored: 0,
         };
         self.shunned.insert(peer, shunned);
     }
