@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::http::{GaveUp, Pulse};
 use crate::oauth::credentials::{Credentials, Record};
 use crate::oauth::now_ms;
 
@@ -64,6 +65,8 @@ pub(super) enum StoreLock {
     Busy,
     /// The folder is read-only, or its file system knows no locks.
     Unavailable,
+    /// Another process has it, and the one who waited waits no longer.
+    GaveUp(GaveUp),
 }
 
 /// The token file cannot be used as it should be.
@@ -96,7 +99,7 @@ impl CredentialStore {
 
     /// Whether it can be saved, before anybody goes to the trouble of a sign-in.
     pub fn check_writable(&self) -> Result<(), StoreError> {
-        let _lock = match self.lock(Duration::ZERO) {
+        let _lock = match self.lock(Duration::ZERO, &Pulse::none()) {
             // Whoever has it is saving.
             StoreLock::Busy => return Ok(()),
             lock => lock,
@@ -171,7 +174,7 @@ impl CredentialStore {
     /// Waits for other processes, but not for ever: one that was suspended in the
     /// middle of its work must not suspend us. The lock is on a sibling, since the
     /// file itself gets replaced.
-    pub(super) fn lock(&self, patience: Duration) -> StoreLock {
+    pub(super) fn lock(&self, patience: Duration, pulse: &Pulse) -> StoreLock {
         let file = match self.open_lock_file() {
             Ok(file) => file,
             Err(error) => return self.unlockable(&error),
@@ -185,6 +188,9 @@ impl CredentialStore {
                     return StoreLock::Busy;
                 }
                 Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            }
+            if let Err(gave_up) = pulse.beat() {
+                return StoreLock::GaveUp(gave_up);
             }
         }
     }
@@ -514,10 +520,16 @@ pub(super) mod tests {
     fn one_holds_the_lock_and_the_others_do_not_wait_for_ever() {
         let folder = tempfile::tempdir().unwrap();
         let store = store_in(&folder);
-        let held = store.lock(Duration::ZERO);
+        let held = store.lock(Duration::ZERO, &Pulse::none());
         assert!(matches!(held, StoreLock::Held { .. }));
-        assert!(matches!(store.lock(Duration::ZERO), StoreLock::Busy));
+        assert!(matches!(
+            store.lock(Duration::ZERO, &Pulse::none()),
+            StoreLock::Busy
+        ));
         drop(held);
-        assert!(matches!(store.lock(Duration::ZERO), StoreLock::Held { .. }));
+        assert!(matches!(
+            store.lock(Duration::ZERO, &Pulse::none()),
+            StoreLock::Held { .. }
+        ));
     }
 }

@@ -105,7 +105,7 @@ pub struct OfferedModel {
 pub enum UpstreamError {
     /// We could not even ask: nobody is signed in, or Google refuses the account.
     #[error(transparent)]
-    Account(#[from] account::AccountError),
+    Account(account::AccountError),
     /// Google answered, and refused.
     #[error("Google refused: {0}")]
     Google(Box<GoogleError>),
@@ -137,6 +137,15 @@ impl UpstreamError {
     fn unwritable(error: serde_json::Error) -> Self {
         Self::Garbled {
             detail: format!("the request cannot be written: {error}"),
+        }
+    }
+}
+
+impl From<account::AccountError> for UpstreamError {
+    fn from(error: account::AccountError) -> Self {
+        match error {
+            account::AccountError::GaveUp(gave_up) => HttpError::from(gave_up).into(),
+            error => Self::Account(error),
         }
     }
 }
