@@ -154,7 +154,13 @@ impl From<account::AccountError> for UpstreamError {
 fn checked(response: Response, pulse: &Pulse) -> Result<Response, UpstreamError> {
     let status = response.status();
     if status == 200 {
-        return Ok(response);
+        return match response.header("content-encoding") {
+            None | Some("" | "identity") => Ok(response),
+            // We ask for none: something in between has its own mind.
+            Some(encoding) => Err(UpstreamError::Garbled {
+                detail: format!("it comes encoded ({encoding:.20}), which was not asked for"),
+            }),
+        };
     }
     let body = response.excerpt(MAX_ERROR_BYTES, pulse);
     pulse.beat().map_err(HttpError::from)?;

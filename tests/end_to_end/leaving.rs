@@ -5,7 +5,7 @@ use gemini_proxy::simulator::{Recorded, Simulator};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Events};
-use crate::home::Home;
+use crate::faults::stale;
 use crate::proxy::{MODEL, Proxy, by_both_roads, question};
 use crate::streaming::event;
 
@@ -137,13 +137,6 @@ fn a_client_who_stays_is_waited_for_while_others_leave() {
         let answer = stays.answer().success();
         assert_eq!(answer["choices"][0]["message"]["content"], "At last");
     });
-}
-
-/// Signed in, with an access token that has to be renewed and no project yet.
-fn stale(simulator: &Simulator) -> Home {
-    let mut credentials = simulator.sign_in();
-    credentials["expiry_date"] = json!(1);
-    Home::new(simulator).with_tokens(&credentials)
 }
 
 /// One client leaves who waits for Google about the account, then one who waits for

@@ -75,7 +75,8 @@ pub enum OnboardingError {
     #[error("Google's answer to {method} cannot be understood")]
     Unintelligible { method: &'static str },
     #[error(
-        "Google has not finished setting up the account within {} s; try again later",
+        "Google has not finished setting up the account within {} s; try again later, or use an \
+         official Gemini API key: https://aistudio.google.com/apikey",
         limit.as_secs()
     )]
     Unfinished { limit: Duration },
