@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use crate::config::{Config, Endpoints, OauthClient};
 use crate::http::{Http, Pulse};
 use crate::oauth::credentials::{Assignment, Credentials};
-use crate::oauth::store::{CredentialStore, Stored};
+use crate::oauth::store::{CredentialStore, StoreLock, Stored};
 use crate::oauth::token_endpoint::{self, PATIENCE, TokenEndpointError};
 use crate::oauth::token_source::renewal::Urgency;
 use crate::oauth::token_source::state::State;
@@ -36,6 +36,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whoever has the turn is done by then: with the lock, and all that Google is asked.
 const TURN_PATIENCE: Duration = Duration::from_secs(4 * 60);
+
+/// A file that could not be written is tried again after so long.
+const SAVING_PAUSE: Duration = Duration::from_secs(30);
 
 /// The credentials of the account that is signed in, kept fresh.
 #[derive(Debug)]
@@ -103,15 +106,21 @@ impl TokenSource {
     /// The credentials around a token that lives.
     pub fn credentials(&self, pulse: &Pulse) -> Result<Credentials, AuthError> {
         let asked_at = Instant::now();
-        let (found, lives, fresh) = {
+        let (found, lives, fresh, save_again_at) = {
             let state = self.current_state();
             let found = state.credentials()?;
             (
                 found.clone(),
                 state.lives(found, LAST_MOMENT_MS),
                 state.lives(found, EARLY_MS),
+                state.save_again_at,
             )
         };
+        if save_again_at.is_some_and(|at| at <= asked_at)
+            && let Some(_turn) = self.turn.try_take()
+        {
+            self.save_again();
+        }
         if fresh {
             Ok(found)
         } else if lives {
@@ -165,8 +174,9 @@ impl TokenSource {
     /// Waits for whoever is changing the credentials: a refresh token that Google has
     /// just replaced is lost if nobody saves it.
     pub fn wait_for_turn(&self) {
-        if let Err(error) = self.turn(&Pulse::none()) {
-            log::error!("{error}");
+        match self.turn(&Pulse::none()) {
+            Ok(_turn) => self.save_again(),
+            Err(error) => log::error!("{error}"),
         }
     }
 
@@ -249,10 +259,33 @@ impl TokenSource {
         let saved = self.store.save_identified(credentials);
         let mut state = self.state();
         match saved {
-            Ok(seen) => state.seen = Some(seen),
-            Err(error) => log::error!("{error}; {otherwise}"),
+            Ok(seen) => {
+                state.seen = Some(seen);
+                state.save_again_at = None;
+            }
+            Err(error) => {
+                log::error!("{error}; {otherwise}");
+                state.save_again_at = Some(Instant::now() + SAVING_PAUSE);
+            }
         }
         state.stored = Stored::Credentials(Box::new(credentials.clone()));
+    }
+
+    /// What could not be written, unless another process has written since. The
+    /// caller holds `turn`.
+    fn save_again(&self) {
+        let lock = self.store.lock(Duration::ZERO, &Pulse::none());
+        if matches!(lock, StoreLock::Busy) {
+            return;
+        }
+        let unsaved = {
+            let state = self.current_state();
+            match (&state.stored, state.save_again_at) {
+                (Stored::Credentials(credentials), Some(_)) => credentials.clone(),
+                _ => return,
+            }
+        };
+        self.save(&unsaved, "it is still in memory alone");
     }
 
     fn revoke(&self, credentials: &Credentials) -> SignOut {

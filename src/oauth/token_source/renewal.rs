@@ -159,11 +159,15 @@ impl TokenSource {
     /// Saves before anyone uses the new token: a refresh token that was rotated
     /// has killed the old one.
     fn keep(&self, old: Credentials, answer: TokenResponse) -> Credentials {
+        let replaced = old.refresh_token.clone();
         let renewed = old.with(answer);
-        self.save(
-            &renewed,
-            "the renewed access token will not survive a restart",
-        );
+        let otherwise = if renewed.refresh_token != replaced {
+            "Google has replaced the refresh token, and the new one ends with this process: make \
+             the file writable before"
+        } else {
+            "the renewed access token will not survive a restart"
+        };
+        self.save(&renewed, otherwise);
         self.state().discarded = None;
         renewed
     }

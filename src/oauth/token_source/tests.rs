@@ -443,3 +443,37 @@ fn the_project_is_remembered_for_its_own_account_only() {
         .unwrap();
     assert_eq!(scene.process().status().assignment, Some(assignment));
 }
+
+#[test]
+fn what_could_not_be_written_is_written_as_soon_as_it_can_be() {
+    let rotated = r#"{"access_token":"ya29.new","expires_in":3599,"refresh_token":"1//new"}"#;
+    let scene = Scene::new(vec![Answer::json(200, rotated)]);
+    let tokens = scene.signed_in(0);
+    let obstacle = scene.folder.path().join("tokens.json.new");
+    fs::create_dir(&obstacle).unwrap();
+    assert_eq!(token(&tokens), "ya29.new");
+    assert!(scene.on_disk().contains("1//old"));
+    fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(token(&tokens), "ya29.new");
+    assert!(scene.on_disk().contains("1//old"), "not with each request");
+    tokens.state().save_again_at = Some(Instant::now());
+    assert_eq!(token(&tokens), "ya29.new");
+    assert!(scene.on_disk().contains("1//new") && scene.on_disk().contains("ya29.new"));
+    assert_eq!(tokens.state().save_again_at, None);
+}
+
+#[test]
+fn what_another_process_has_written_since_is_not_written_over() {
+    let scene = Scene::new(vec![Answer::json(200, RENEWED)]);
+    let tokens = scene.signed_in(0);
+    let obstacle = scene.folder.path().join("tokens.json.new");
+    fs::create_dir(&obstacle).unwrap();
+    assert_eq!(token(&tokens), "ya29.new");
+    fs::remove_dir(&obstacle).unwrap();
+    let mut newer = credentials();
+    newer.refresh_token = Secret::new("1//newer");
+    newer.expires_at_ms = now_ms() + HOUR_MS;
+    scene.process().adopt(newer).unwrap();
+    tokens.wait_for_turn();
+    assert!(scene.on_disk().contains("1//newer"));
+}
