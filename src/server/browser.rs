@@ -45,6 +45,26 @@ pub(super) fn check(
     Err(ApiError::invalid(403, "origin_not_allowed", message))
 }
 
+/// Whether a page of another origin makes the browser ask. It can make it ask and
+/// post here, but not hide where it is from. (Another port of this machine is the same
+/// site, and another origin.)
+pub(super) fn is_foreign(request: &Request) -> bool {
+    let site = request.header("sec-fetch-site");
+    let host = request.header("host").unwrap_or_default();
+    let is_others = |origin: &str| {
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        authority.is_none_or(|authority| !authority.eq_ignore_ascii_case(host))
+    };
+    matches!(site, Some("cross-site" | "same-site"))
+        || request.header("origin").is_some_and(is_others)
+}
+
+/// Whether the whole window goes there, as by a link: a person sees where it leads.
+pub(super) fn is_visit(request: &Request) -> bool {
+    request.header("sec-fetch-mode") == Some("navigate")
+        && request.header("sec-fetch-dest") == Some("document")
+}
+
 /// Whether the request was made to a name of this machine. Under DNS rebinding a
 /// page's own name leads here, and its scripts count as ours.
 pub(super) fn has_own_host(request: &Request, listening_on: &str) -> bool {

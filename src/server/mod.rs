@@ -29,6 +29,7 @@ pub mod redirect;
 mod response_store;
 mod responses;
 mod router;
+mod sign_in_cookie;
 mod signature_cache;
 
 pub use auth::TERMS;

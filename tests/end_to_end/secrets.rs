@@ -5,6 +5,7 @@ use gemini_proxy::config::OauthClient;
 use gemini_proxy::simulator::Simulator;
 use serde_json::json;
 
+use crate::browser_login::consented;
 use crate::client::open;
 use crate::home::{GEMINI_KEY, Home};
 use crate::proxy::{Proxy, question, recorded};
@@ -137,14 +138,10 @@ fn lesson_22_a_session_by_code_assist_leaves_no_secret_in_the_log() {
         .env("RUST_LOG", "trace")
         .env("PROXY_API_KEY", PROXY_KEY);
     let proxy = home.serve();
-    let consent = proxy
-        .get("/auth/login")
-        .header("location")
-        .unwrap()
-        .to_owned();
-    let callback = open(&consent).header("location").unwrap().to_owned();
-    open(&callback).page(200);
-    open(&callback).page(400);
+    let callback = consented(&proxy);
+    open(&callback.address).page(400);
+    callback.open().page(200);
+    callback.open().page(400);
     let tokens = home.tokens();
     talk(&simulator, &proxy);
     simulator.expire_access_tokens();
