@@ -17,18 +17,21 @@ const OWN_NAMES: [&str; 3] = [
 ];
 
 /// Refuses what a browser sends for a page that is not of this machine.
-/// `listening_on` is the name by which the user bound the address.
+/// `allowed_hosts` are other names that the user gave it, and `listening_on` is that by
+/// which he bound the address.
 pub(super) fn check(
     request: &Request,
     origins: &Origins,
+    allowed_hosts: &[String],
     listening_on: &str,
 ) -> Result<(), ApiError> {
-    if !has_own_host(request, listening_on) {
+    if !has_own_host(request, listening_on) && !has_one_of(request, allowed_hosts) {
         let host = request.header("host").unwrap_or_default();
         let message = format!(
             "This proxy is not called '{host}': a web page may be pretending that it is (DNS \
-             rebinding). Use http://localhost or http://127.0.0.1, or set PROXY_API_KEY for the \
-             proxy; whoever sends that key may use any name."
+             rebinding). Use http://localhost or http://127.0.0.1, or add the name to \
+             PROXY_ALLOWED_HOSTS, or set PROXY_API_KEY for the proxy; whoever sends that key may \
+             use any name."
         );
         return Err(ApiError::invalid(403, "host_not_allowed", message));
     }
@@ -71,6 +74,14 @@ pub(super) fn has_own_host(request: &Request, listening_on: &str) -> bool {
     // Only HTTP/1.0 may leave it out; no browser does.
     let host = request.header("host");
     host.is_none_or(|host| is_own(&format!("http://{host}"), listening_on))
+}
+
+/// Whether the request was made to one of these names, at any port.
+fn has_one_of(request: &Request, names: &[String]) -> bool {
+    let host = request.header("host").unwrap_or_default();
+    let url = url::Url::parse(&format!("http://{host}")).ok();
+    let name = url.as_ref().and_then(url::Url::host_str);
+    name.is_some_and(|name| names.iter().any(|known| known == name))
 }
 
 /// Any port counts: what this machine serves is the user's.
