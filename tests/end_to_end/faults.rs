@@ -82,21 +82,22 @@ fn bytes_that_are_no_text_amid_a_stream_are_an_error_not_an_answer() {
     });
 }
 
+/// See also `streaming`, where four megabytes arrive.
 #[test]
-fn an_event_of_many_megabytes_arrives_and_one_beyond_all_measure_is_an_error() {
-    by_both_roads(|road, simulator, proxy| {
-        let endless = json!({"text": "x".repeat(64 * 1024), "repeat": 1100});
-        let start = json!("data: {\"text\": \"");
-        let code = "upstream_invalid_response";
-        let message = amid_a_stream(road, simulator, proxy, &[start, endless], code);
-        assert!(message.contains("an event of more than"), "{message}");
-        #[cfg(target_os = "linux")]
-        {
-            let peak = crate::memory::peak(proxy);
-            assert!(peak < 300 * 1024, "{peak} KiB");
-        }
-        proxy.chat(&question("Hi")).success();
-    });
+fn an_event_beyond_all_measure_is_an_error_and_bounded_in_memory() {
+    let simulator = Simulator::start().unwrap();
+    let (road, proxy) = (Road::GeminiApi, Road::GeminiApi.home(&simulator).serve());
+    let endless = json!({"text": "x".repeat(64 * 1024), "repeat": 1100});
+    let start = json!("data: {\"text\": \"");
+    let code = "upstream_invalid_response";
+    let message = amid_a_stream(road, &simulator, &proxy, &[start, endless], code);
+    assert!(message.contains("an event of more than"), "{message}");
+    #[cfg(target_os = "linux")]
+    {
+        let peak = crate::memory::peak(&proxy);
+        assert!(peak < 300 * 1024, "{peak} KiB");
+    }
+    proxy.chat(&question("Hi")).success();
 }
 
 #[test]
@@ -162,11 +163,14 @@ fn read_request(mut connection: &TcpStream) -> &TcpStream {
 fn a_redirect_is_not_followed_and_the_token_goes_nowhere_else() {
     let (address, count) = elsewhere("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
     let location = format!("http://{address}/v1");
-    for status in [301, 302, 303, 307, 308] {
-        let redirect = json!({"raw_chunks": [], "status": status,
-            "headers": {"location": location}, "times": "always"});
-        by_both_roads(|_, simulator, proxy| {
-            simulator.script(json!({"generate": [redirect]})).unwrap();
+    let redirect = |status: u16| {
+        json!({"raw_chunks": [], "status": status,
+            "headers": {"location": location}, "times": "always"})
+    };
+    by_both_roads(|_, simulator, proxy| {
+        for status in [301, 302, 303, 307, 308] {
+            let script = json!({"generate": [redirect(status)]});
+            simulator.script(script).unwrap();
             for stream in [false, true] {
                 let mut request = question("Hi");
                 request["stream"] = json!(stream);
@@ -175,15 +179,16 @@ fn a_redirect_is_not_followed_and_the_token_goes_nowhere_else() {
                 let message = error["message"].as_str().unwrap();
                 assert!(message.contains(&status.to_string()), "{message}");
             }
-        });
-        for kind in ["token", "load_code_assist", "onboard"] {
-            let simulator = Simulator::start().unwrap();
-            simulator.set_state(json!({"tier": "free-new"})).unwrap();
-            let proxy = stale(&simulator).serve();
-            simulator.script(json!({kind: [redirect]})).unwrap();
-            assert!(proxy.chat(&question("Hi")).status >= 400, "{kind}");
-            assert_eq!(proxy.get("/auth/status").success()["authenticated"], true);
+            simulator.reset();
         }
+    });
+    for kind in ["token", "load_code_assist", "onboard"] {
+        let simulator = Simulator::start().unwrap();
+        simulator.set_state(json!({"tier": "free-new"})).unwrap();
+        let proxy = stale(&simulator).serve();
+        simulator.script(json!({kind: [redirect(307)]})).unwrap();
+        assert!(proxy.chat(&question("Hi")).status >= 400, "{kind}");
+        assert_eq!(proxy.get("/auth/status").success()["authenticated"], true);
     }
     assert_eq!(count.load(Ordering::SeqCst), 0);
 }
