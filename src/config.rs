@@ -1,6 +1,6 @@
 //! Every setting, one documented field each, and where Google is.
 //!
-//! Only `cli/settings.rs` reads flags and the environment; everyone else
+//! Only `cli/settings/` reads flags and the environment; everyone else
 //! receives these values.
 
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub struct Config {
     pub api_keys: Vec<Secret>,
     /// `PROXY_CORS_ORIGINS`: whose web pages may ask from a browser.
     pub cors_origins: Origins,
+    /// `PROXY_ALLOWED_HOSTS`: by what other names it may be called without a key.
+    pub allowed_hosts: Vec<String>,
     /// `PROXY_TOLERATE_MISSING_FINISH`: a stream that ends cleanly, though Google has not
     /// said why it stopped, counts as finished.
     pub tolerate_missing_finish: bool,

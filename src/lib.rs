@@ -46,9 +46,11 @@
 //! channel and no second thread: a slow client slows Google. While Google is
 //! silent the wait is cut into slices, and a [`http::Pulse`] is asked between
 //! them: it looks whether the client is still there (on Linux, in the kernel's
-//! table of connections), and sends it a sign of life when one is due. When the
-//! client has left, or a write fails, everything is dropped, and with it the
-//! request to Google.
+//! table of connections), and sends it a sign of life when one is due. So it is
+//! while a request waits for the account, asking or because another one asks
+//! ([`oauth::turn`]). When the client has left, or a write fails, everything is
+//! dropped, and with it the request to Google; but for a renewal of the token,
+//! which may have killed the old one.
 //!
 //! # Errors
 //!

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use std::{fmt, io};
+use std::{fmt, io, thread};
 
 use ureq::Timeout;
 use ureq::unversioned::transport::time::Duration as UreqDuration;
@@ -18,6 +18,9 @@ use ureq::unversioned::transport::{
 
 /// How often the one who waits is asked.
 const SLICE: Duration = Duration::from_secs(1);
+
+/// The same, in a pause of our own.
+const PAUSE_SLICE: Duration = Duration::from_millis(200);
 
 /// Asked between the slices of a wait.
 #[derive(Clone)]
@@ -45,6 +48,30 @@ impl Pulse {
 
     pub fn beat(&self) -> Result<(), GaveUp> {
         self.0.as_ref().map_or(Ok(()), |beat| beat())
+    }
+
+    /// Beats as this one does, and waits whatever that finds: for what must be done
+    /// once it is begun.
+    pub fn persistent(&self) -> Self {
+        let pulse = self.clone();
+        Self::new(move || {
+            // Whoever waits next finds out again.
+            let _ = pulse.beat();
+            Ok(())
+        })
+    }
+
+    /// Does nothing for so long, but beat.
+    pub fn pause(&self, wait: Duration) -> Result<(), GaveUp> {
+        let until = Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            thread::sleep(left.min(PAUSE_SLICE));
+            self.beat()?;
+        }
     }
 }
 

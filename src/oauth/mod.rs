@@ -11,13 +11,15 @@ pub mod store;
 pub(crate) mod testing;
 pub mod token_endpoint;
 pub mod token_source;
+pub mod turn;
 pub mod userinfo;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::http::HttpError;
+use crate::http::{GaveUp, HttpError};
 use crate::oauth::store::StoreError;
 use crate::oauth::token_endpoint::{Refusal, TokenEndpointError};
+use crate::oauth::turn::NoTurn;
 use crate::secret::Secret;
 
 /// Opens Google's services for about an hour.
@@ -66,6 +68,15 @@ pub enum AuthError {
     Refused(Refusal),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nothing is lost: the next request tries again.
+    #[error(
+        "cannot renew the access token: another request has waited for Google's answer for {} s; \
+         try again shortly",
+        limit.as_secs()
+    )]
+    Busy { limit: Duration },
+    #[error(transparent)]
+    GaveUp(#[from] GaveUp),
 }
 
 /// Why nobody is signed in; completes "not signed in to Google".
@@ -79,6 +90,15 @@ pub enum SignedOut {
     /// The token file holds something else.
     #[error(": {0}")]
     Unusable(String),
+}
+
+impl From<NoTurn> for AuthError {
+    fn from(why: NoTurn) -> Self {
+        match why {
+            NoTurn::GaveUp(gave_up) => Self::GaveUp(gave_up),
+            NoTurn::Busy { limit } => Self::Busy { limit },
+        }
+    }
 }
 
 impl From<TokenEndpointError> for AuthError {

@@ -58,6 +58,9 @@ pub enum SignInError {
     NoRandomness(getrandom::Error),
     #[error("this sign-in was not begun here, was used already or has expired; begin a new one")]
     UnknownState,
+    /// Somebody may have sent the user a link that would sign him in to another account.
+    #[error("this sign-in was not begun in this browser, or has expired; begin a new one here")]
+    ForeignBrowser,
     /// The user or an administrator said no at Google's page.
     #[error(
         "Google did not give its consent ({error}{}): {}",

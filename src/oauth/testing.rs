@@ -96,6 +96,7 @@ impl FakeGoogle {
             port: 0,
             api_keys: vec![],
             cors_origins: Origins::Listed(vec![]),
+            allowed_hosts: vec![],
             upstream: UpstreamKind::CodeAssist,
             search_with_tools: false,
             gemini_api_key: None,

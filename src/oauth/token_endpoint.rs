@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::form_urlencoded;
 
 use crate::config::OauthClient;
-use crate::http::{Http, HttpError, Request};
+use crate::http::{Http, HttpError, Pulse, Request};
 use crate::oauth::now_ms;
 use crate::oauth::pkce::CodeVerifier;
 use crate::secret::Secret;
@@ -88,27 +88,38 @@ impl TokenEndpoint<'_> {
         redirect_uri: &str,
         verifier: &CodeVerifier,
     ) -> Result<TokenResponse, TokenEndpointError> {
-        self.ask(&[
+        let grant = [
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", redirect_uri),
             ("code_verifier", verifier.reveal()),
-        ])
+        ];
+        self.ask(&grant, &Pulse::none())
     }
 
-    pub fn refresh(&self, refresh_token: &Secret) -> Result<TokenResponse, TokenEndpointError> {
-        self.ask(&[
+    /// `pulse` is asked while Google does not answer.
+    pub fn refresh(
+        &self,
+        refresh_token: &Secret,
+        pulse: &Pulse,
+    ) -> Result<TokenResponse, TokenEndpointError> {
+        let grant = [
             ("grant_type", "refresh_token"),
             ("refresh_token", refresh_token.reveal()),
-        ])
+        ];
+        self.ask(&grant, pulse)
     }
 
-    fn ask(&self, grant: &[(&str, &str)]) -> Result<TokenResponse, TokenEndpointError> {
+    fn ask(
+        &self,
+        grant: &[(&str, &str)],
+        pulse: &Pulse,
+    ) -> Result<TokenResponse, TokenEndpointError> {
         let client = [
             ("client_id", self.client.id.as_str()),
             ("client_secret", self.client.secret.reveal()),
         ];
-        let (status, answer) = post_form(self.http, self.url, client.iter().chain(grant))?;
+        let (status, answer) = post_form(self.http, self.url, client.iter().chain(grant), pulse)?;
         read_answer(status, &answer)
     }
 }
@@ -116,7 +127,7 @@ impl TokenEndpoint<'_> {
 /// Ends a sign-in at Google; either of its tokens will do. One that is dead
 /// already is as good as revoked.
 pub fn revoke(http: &Http, url: &str, token: &Secret) -> Result<(), TokenEndpointError> {
-    let (status, answer) = post_form(http, url, [&("token", token.reveal())])?;
+    let (status, answer) = post_form(http, url, [&("token", token.reveal())], &Pulse::none())?;
     if matches!(status, 200..300) {
         return Ok(());
     }
@@ -136,19 +147,22 @@ fn post_form<'a>(
     http: &Http,
     url: &str,
     fields: impl IntoIterator<Item = &'a (&'a str, &'a str)>,
+    pulse: &Pulse,
 ) -> Result<(u16, Vec<u8>), HttpError> {
     let form = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields)
         .finish();
-    let response = http.send(Request {
+    let request = Request {
         url,
         headers: &[
             ("content-type", "application/x-www-form-urlencoded"),
             ("accept", "application/json"),
         ],
         body: Some(form.as_bytes()),
-    })?;
-    Ok((response.status(), response.bytes(MAX_ANSWER_BYTES)?))
+    };
+    let response = http.send_while(request, pulse)?;
+    let status = response.status();
+    Ok((status, response.bytes_while(MAX_ANSWER_BYTES, pulse)?))
 }
 
 fn read_answer(status: u16, answer: &[u8]) -> Result<TokenResponse, TokenEndpointError> {

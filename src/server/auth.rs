@@ -3,10 +3,10 @@
 
 use serde::Serialize;
 
-use super::access;
 use super::error::ApiError;
 use super::page::{Mood, Page};
-use super::{Service, json};
+use super::sign_in_cookie::SignInCookie;
+use super::{Service, access, browser, json};
 use crate::config::UpstreamKind;
 use crate::oauth::sign_in::SignInError;
 use crate::oauth::token_source::SignOut;
@@ -62,10 +62,18 @@ pub(super) fn login(service: &Service, request: &Request) -> Reply {
     let Some(redirect_uri) = redirect_uri(service, request) else {
         return not_here(service);
     };
+    if browser::is_foreign(request) && !browser::is_visit(request) {
+        return Page::new(403, Mood::Bad, "Not from another page")
+            .paragraph("Another site's page may lead you here, but not sign you in by itself.")
+            .button("Sign in with Google", "/auth/login")
+            .into_reply();
+    }
     match service.account.begin_sign_in(redirect_uri) {
         Ok(started) => {
+            let cookie = SignInCookie::of(started.state.reveal());
             let headers = vec![
                 ("location", started.authorization_url),
+                ("set-cookie", cookie.given()),
                 ("cache-control", "no-store".to_owned()),
             ];
             Reply::Whole {
@@ -78,9 +86,17 @@ pub(super) fn login(service: &Service, request: &Request) -> Reply {
     }
 }
 
-/// `GET /auth/callback`: back from Google.
+/// `GET /auth/callback`: back from Google, to the browser that left for there. A link
+/// with somebody else's code in it would sign the proxy in to his account, and he would
+/// read what it is asked (RFC 9700, section 4.7).
 pub(super) fn callback(service: &Service, request: &Request) -> Reply {
-    let outcome = finish(&service.account, request);
+    let cookie = SignInCookie::of(&field(request, "state").unwrap_or_default());
+    let is_own = cookie.is_in(request.header("cookie").unwrap_or_default());
+    let outcome = if is_own {
+        finish(&service.account, request)
+    } else {
+        Err(SignInError::ForeignBrowser.into())
+    };
     match &outcome {
         Ok(signed_in) => {
             service.signatures.change_account();
@@ -89,22 +105,19 @@ pub(super) fn callback(service: &Service, request: &Request) -> Reply {
         }
         Err(error) => log::warn!("sign-in failed: {error}"),
     }
-    page_of(&outcome, Some("/auth/login")).into_reply()
+    let mut reply = page_of(&outcome, Some("/auth/login")).into_reply();
+    if is_own {
+        reply.add_header("set-cookie", cookie.taken());
+    }
+    reply
 }
 
 /// Ends the sign-in that this redirect belongs to.
 pub(super) fn finish(account: &Account, redirect: &Request) -> Result<SignedIn, AccountError> {
-    let query = redirect.query.as_deref().unwrap_or_default();
-    let field = |name: &str| {
-        let mut fields = url::form_urlencoded::parse(query.as_bytes());
-        fields
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
-    };
-    let state = field("state").unwrap_or_default();
-    match (field("error"), field("code")) {
+    let state = field(redirect, "state").unwrap_or_default();
+    match (field(redirect, "error"), field(redirect, "code")) {
         (Some(error), _) => {
-            let description = field("error_description");
+            let description = field(redirect, "error_description");
             Err(account
                 .sign_in_denied(&error, description.as_deref(), &state)
                 .into())
@@ -112,6 +125,14 @@ pub(super) fn finish(account: &Account, redirect: &Request) -> Result<SignedIn, 
         (None, Some(code)) => account.finish_sign_in(&code, &state),
         (None, None) => Err(SignInError::UnknownState.into()),
     }
+}
+
+/// What Google has put into the address that it sends the browser back to.
+fn field(redirect: &Request, name: &str) -> Option<String> {
+    let query = redirect.query.as_deref().unwrap_or_default();
+    let mut fields = url::form_urlencoded::parse(query.as_bytes());
+    let (_, value) = fields.find(|(key, _)| key == name)?;
+    Some(value.into_owned())
 }
 
 /// What the person sees who signed in, or tried to. `again`: where to try again.
@@ -186,7 +207,7 @@ struct LogoutBody {
 }
 
 pub(super) fn logout(service: &Service, request: &Request) -> Result<Reply, ApiError> {
-    if is_foreign(request) {
+    if browser::is_foreign(request) {
         let message = "Another site's page may not sign you out.";
         return Err(ApiError::invalid(403, "origin_not_allowed", message));
     }
@@ -202,17 +223,6 @@ pub(super) fn logout(service: &Service, request: &Request) -> Result<Reply, ApiE
             revoked,
         },
     ))
-}
-
-/// A web page elsewhere can make a browser post here, but not hide where it is from.
-fn is_foreign(request: &Request) -> bool {
-    let Some(origin) = request.header("origin") else {
-        return false;
-    };
-    let host = request.header("host").unwrap_or_default();
-    origin
-        .split_once("://")
-        .is_none_or(|(_, origin)| !origin.eq_ignore_ascii_case(host))
 }
 
 /// Where Google sends the browser back to: the very address that it used to come
@@ -260,7 +270,9 @@ fn success(signed_in: &SignedIn) -> Page {
 
 fn failure(error: &AccountError, again: Option<&str>) -> Page {
     let (status, title) = match error {
-        AccountError::SignIn(SignInError::UnknownState) => (400, "This sign-in is not known"),
+        AccountError::SignIn(SignInError::UnknownState | SignInError::ForeignBrowser) => {
+            (400, "This sign-in is not known")
+        }
         AccountError::SignIn(SignInError::Denied { .. }) => (403, "Access was not granted"),
         AccountError::SignIn(SignInError::MissingScope) => (403, "A permission is missing"),
         AccountError::SignIn(SignInError::NoRefreshToken) => {

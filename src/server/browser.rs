@@ -17,18 +17,21 @@ const OWN_NAMES: [&str; 3] = [
 ];
 
 /// Refuses what a browser sends for a page that is not of this machine.
-/// `listening_on` is the name by which the user bound the address.
+/// `allowed_hosts` are other names that the user gave it, and `listening_on` is that by
+/// which he bound the address.
 pub(super) fn check(
     request: &Request,
     origins: &Origins,
+    allowed_hosts: &[String],
     listening_on: &str,
 ) -> Result<(), ApiError> {
-    if !has_own_host(request, listening_on) {
+    if !has_own_host(request, listening_on) && !has_one_of(request, allowed_hosts) {
         let host = request.header("host").unwrap_or_default();
         let message = format!(
             "This proxy is not called '{host}': a web page may be pretending that it is (DNS \
-             rebinding). Use http://localhost or http://127.0.0.1, or set PROXY_API_KEY for the \
-             proxy; whoever sends that key may use any name."
+             rebinding). Use http://localhost or http://127.0.0.1, or add the name to \
+             PROXY_ALLOWED_HOSTS, or set PROXY_API_KEY for the proxy; whoever sends that key may \
+             use any name."
         );
         return Err(ApiError::invalid(403, "host_not_allowed", message));
     }
@@ -45,12 +48,40 @@ pub(super) fn check(
     Err(ApiError::invalid(403, "origin_not_allowed", message))
 }
 
+/// Whether a page of another origin makes the browser ask. It can make it ask and
+/// post here, but not hide where it is from. (Another port of this machine is the same
+/// site, and another origin.)
+pub(super) fn is_foreign(request: &Request) -> bool {
+    let site = request.header("sec-fetch-site");
+    let host = request.header("host").unwrap_or_default();
+    let is_others = |origin: &str| {
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        authority.is_none_or(|authority| !authority.eq_ignore_ascii_case(host))
+    };
+    matches!(site, Some("cross-site" | "same-site"))
+        || request.header("origin").is_some_and(is_others)
+}
+
+/// Whether the whole window goes there, as by a link: a person sees where it leads.
+pub(super) fn is_visit(request: &Request) -> bool {
+    request.header("sec-fetch-mode") == Some("navigate")
+        && request.header("sec-fetch-dest") == Some("document")
+}
+
 /// Whether the request was made to a name of this machine. Under DNS rebinding a
 /// page's own name leads here, and its scripts count as ours.
 pub(super) fn has_own_host(request: &Request, listening_on: &str) -> bool {
     // Only HTTP/1.0 may leave it out; no browser does.
     let host = request.header("host");
     host.is_none_or(|host| is_own(&format!("http://{host}"), listening_on))
+}
+
+/// Whether the request was made to one of these names, at any port.
+fn has_one_of(request: &Request, names: &[String]) -> bool {
+    let host = request.header("host").unwrap_or_default();
+    let url = url::Url::parse(&format!("http://{host}")).ok();
+    let name = url.as_ref().and_then(url::Url::host_str);
+    name.is_some_and(|name| names.iter().any(|known| known == name))
 }
 
 /// Any port counts: what this machine serves is the user's.

@@ -376,6 +376,7 @@ impl ApiError {
                 message,
             ),
             AccountError::Auth(AuthError::Store(_)) => Self::server(500, "internal_error", message),
+            AccountError::GaveUp(gave_up) => HttpError::from(*gave_up).into(),
             _ => Self::server(502, "upstream_error", message),
         }
     }

@@ -29,6 +29,7 @@ pub mod redirect;
 mod response_store;
 mod responses;
 mod router;
+mod sign_in_cookie;
 mod signature_cache;
 
 pub use auth::TERMS;
@@ -66,6 +67,7 @@ pub struct Service {
     account: Arc<Account>,
     api_keys: Vec<Secret>,
     cors_origins: Origins,
+    allowed_hosts: Vec<String>,
     tolerates_missing_finish: bool,
     max_body_bytes: u64,
     /// The name or address that the user gave to listen on.
@@ -96,6 +98,7 @@ impl Service {
             account,
             api_keys: config.api_keys.clone(),
             cors_origins: config.cors_origins.clone(),
+            allowed_hosts: config.allowed_hosts.clone(),
             tolerates_missing_finish: config.tolerate_missing_finish,
             max_body_bytes: config.max_body_bytes,
             host: config.host.clone(),
@@ -124,7 +127,7 @@ impl Service {
         // Only loopback is served without a key, so these are a browser's tricks. The
         // login itself tells a person who comes by another name what to do instead.
         if self.api_keys.is_empty() && *route != Route::AuthLogin {
-            browser::check(request, &self.cors_origins, &self.host)?;
+            browser::check(request, &self.cors_origins, &self.allowed_hosts, &self.host)?;
         }
         // Before anything is told of what there is. What asks for the options has no key
         // to send, and learns no more than the methods.

@@ -131,19 +131,20 @@ impl CodeAssist {
         call: Call<'_>,
         body: impl Fn(&Ready) -> serde_json::Result<Vec<u8>>,
     ) -> Result<Response, UpstreamError> {
-        let ready = self.account.ready()?;
-        // That may have taken long; it was done for everyone.
+        let ready = self.account.ready(call.pulse)?;
+        // A renewal is waited for even if the client leaves meanwhile.
         call.pulse.beat().map_err(HttpError::from)?;
         let response = self.send(call, &ready, &body)?;
         match response.status() {
             401 => {
                 self.account.discard(&ready.token);
-                let renewed = self.account.ready()?;
+                let renewed = self.account.ready(call.pulse)?;
+                call.pulse.beat().map_err(HttpError::from)?;
                 checked(self.send(call, &renewed, &body)?, call.pulse)
             }
             // Its licence or its project may have changed: ask again next time.
             403 => {
-                self.account.forget_project(&ready.project);
+                self.account.forget_project(&ready.project, call.pulse);
                 checked(response, call.pulse)
             }
             _ => checked(response, call.pulse),

@@ -106,7 +106,7 @@ pub struct OfferedModel {
 pub enum UpstreamError {
     /// We could not even ask: nobody is signed in, or Google refuses the account.
     #[error(transparent)]
-    Account(#[from] account::AccountError),
+    Account(account::AccountError),
     /// Google answered, and refused.
     #[error("Google refused: {0}")]
     Google(Box<GoogleError>),
@@ -148,11 +148,26 @@ impl UpstreamError {
     }
 }
 
+impl From<account::AccountError> for UpstreamError {
+    fn from(error: account::AccountError) -> Self {
+        match error {
+            account::AccountError::GaveUp(gave_up) => HttpError::from(gave_up).into(),
+            error => Self::Account(error),
+        }
+    }
+}
+
 /// The one gate where Google's refusals become errors.
 fn checked(response: Response, pulse: &Pulse) -> Result<Response, UpstreamError> {
     let status = response.status();
     if status == 200 {
-        return Ok(response);
+        return match response.header("content-encoding") {
+            None | Some("" | "identity") => Ok(response),
+            // We ask for none: something in between has its own mind.
+            Some(encoding) => Err(UpstreamError::Garbled {
+                detail: format!("it comes encoded ({encoding:.20}), which was not asked for"),
+            }),
+        };
     }
     let body = response.excerpt(MAX_ERROR_BYTES, pulse);
     pulse.beat().map_err(HttpError::from)?;

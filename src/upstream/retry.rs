@@ -2,8 +2,7 @@
 //! answer has come. Clients have retries of their own, and better reasons to wait.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{UpstreamError, Verdict};
 use crate::http::{HttpError, Pulse};
@@ -16,9 +15,6 @@ const MAX_WAIT: Duration = Duration::from_secs(4);
 
 /// Before the second attempt, when Google does not say how long; then twice that.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-
-/// How often it is asked whether anyone still waits.
-const SLICE: Duration = Duration::from_millis(200);
 
 /// How often this process has asked again.
 static RETRIES: AtomicU64 = AtomicU64::new(0);
@@ -49,7 +45,7 @@ pub(super) fn asking<T>(
             wait.as_millis(),
             word(&error)
         );
-        sleep(wait, pulse)?;
+        pulse.pause(wait).map_err(HttpError::from)?;
         left -= wait;
         attempt += 1;
     }
@@ -77,18 +73,6 @@ fn word(error: &UpstreamError) -> String {
     match error {
         UpstreamError::Google(error) => format!("it answered HTTP {}", error.http_status),
         _ => "it could not be reached".to_owned(),
-    }
-}
-
-fn sleep(wait: Duration, pulse: &Pulse) -> Result<(), HttpError> {
-    let until = Instant::now() + wait;
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        thread::sleep(left.min(SLICE));
-        pulse.beat()?;
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
-use crate::client::{Answer, open};
+use crate::client::{Answer, open, open_with};
 use crate::home::Home;
 use crate::proxy::{Proxy, Road, question, recorded};
 
@@ -24,15 +24,37 @@ fn location(answer: &Answer) -> String {
     answer.header("location").unwrap().to_owned()
 }
 
-/// Through `/auth/login` and Google's consent: the address that Google sends the
-/// browser back to.
-fn consented(proxy: &Proxy) -> String {
-    location(&open(&location(&proxy.get("/auth/login"))))
+/// A browser on its way back from Google.
+pub(crate) struct Return {
+    pub(crate) address: String,
+    /// What the login gave it to keep.
+    cookie: String,
+}
+
+impl Return {
+    pub(crate) fn open(&self) -> Answer {
+        self.open_at(&self.address)
+    }
+
+    /// The same browser, at another address.
+    fn open_at(&self, address: &str) -> Answer {
+        open_with(address, &[("Cookie", &self.cookie)])
+    }
+}
+
+/// Through `/auth/login` and Google's consent.
+pub(crate) fn consented(proxy: &Proxy) -> Return {
+    let login = proxy.get("/auth/login");
+    let given = login.header("set-cookie").unwrap();
+    Return {
+        address: location(&open(&location(&login))),
+        cookie: given.split_once(';').unwrap().0.to_owned(),
+    }
 }
 
 /// The whole way; the page at its end.
 fn sign_in(proxy: &Proxy) -> Answer {
-    open(&consented(proxy))
+    consented(proxy).open()
 }
 
 #[test]
@@ -139,8 +161,8 @@ fn the_state_of_a_sign_in_is_good_once() {
     let home = Home::new(&simulator);
     let proxy = home.serve();
     let callback = consented(&proxy);
-    open(&callback).page(200);
-    let page = open(&callback).page(400);
+    callback.open().page(200);
+    let page = callback.open().page(400);
     assert!(page.contains("This sign-in is not known"), "{page}");
     assert!(page.contains("Try again"), "{page}");
     assert_eq!(recorded(&simulator, "/token").len(), 1);
@@ -151,7 +173,7 @@ fn a_state_that_is_not_ours_is_refused() {
     let simulator = Simulator::start().unwrap();
     let proxy = Home::new(&simulator).serve();
     let callback = consented(&proxy);
-    let (address, query) = callback.split_once('?').unwrap();
+    let (address, query) = callback.address.split_once('?').unwrap();
     let code =
         form_urlencoded::byte_serialize(fields(query)["code"].as_bytes()).collect::<String>();
     for query in [
@@ -162,7 +184,7 @@ fn a_state_that_is_not_ours_is_refused() {
         "state=guessed".to_owned(),
         String::new(),
     ] {
-        let page = open(&format!("{address}?{query}")).page(400);
+        let page = callback.open_at(&format!("{address}?{query}")).page(400);
         assert!(
             page.contains("This sign-in is not known"),
             "{query}: {page}"
@@ -171,7 +193,81 @@ fn a_state_that_is_not_ours_is_refused() {
     assert!(recorded(&simulator, "/token").is_empty());
     assert_eq!(proxy.get("/auth/status").success()["authenticated"], false);
     // None of them spoilt it for the one who began it.
-    open(&callback).page(200);
+    callback.open().page(200);
+}
+
+#[test]
+fn a_sign_in_ends_in_the_browser_where_it_began() {
+    let simulator = Simulator::start().unwrap();
+    let proxy = Home::new(&simulator).serve();
+    let login = proxy.get("/auth/login");
+    let given = login.header("set-cookie").unwrap();
+    let terms = "; Path=/auth/callback; Max-Age=600; HttpOnly; SameSite=Lax";
+    assert!(given.ends_with(terms), "{given}");
+
+    // Somebody sends a link that signs whoever opens it in to his own account.
+    let (theirs, other) = (consented(&proxy), consented(&proxy));
+    for cookie in [
+        "",
+        "theme=dark",
+        other.cookie.as_str(),
+        &theirs.cookie[..theirs.cookie.len() - 1],
+        &format!("{}0", theirs.cookie),
+    ] {
+        let page = open_with(&theirs.address, &[("Cookie", cookie)]).page(400);
+        assert!(page.contains("not begun in this browser"), "{page}");
+    }
+    assert!(recorded(&simulator, "/token").is_empty());
+    assert_eq!(proxy.get("/auth/status").success()["authenticated"], false);
+    // Whose it is may still use it, and has no cookie of it left.
+    let cookies = format!("a=b; {}; {}", other.cookie, theirs.cookie);
+    let answer = open_with(&theirs.address, &[("Cookie", &cookies)]);
+    answer.page(200);
+    let taken = answer.header("set-cookie").unwrap();
+    assert!(taken.contains("Max-Age=0"), "{taken}");
+}
+
+#[test]
+fn a_page_elsewhere_may_lead_to_the_login_but_not_begin_one_behind_the_users_back() {
+    let simulator = Simulator::start().unwrap();
+    for home in [
+        Home::new(&simulator),
+        Home::new(&simulator).env("PROXY_API_KEY", "k"),
+    ] {
+        let proxy = home.serve();
+        let login = |headers: &[_]| proxy.send("GET", "/auth/login", headers, b"");
+        let own = proxy.url("");
+        for site in ["cross-site", "same-site"] {
+            for dest in ["image", "iframe", "empty"] {
+                let mode = if dest == "iframe" {
+                    "navigate"
+                } else {
+                    "no-cors"
+                };
+                let page = login(&[
+                    ("Sec-Fetch-Site", site),
+                    ("Sec-Fetch-Mode", mode),
+                    ("Sec-Fetch-Dest", dest),
+                ]);
+                assert!(page.page(403).contains("not sign you in by itself"));
+                assert_eq!(page.header("set-cookie"), None);
+            }
+            let link = [
+                ("Sec-Fetch-Site", site),
+                ("Sec-Fetch-Mode", "navigate"),
+                ("Sec-Fetch-Dest", "document"),
+            ];
+            location(&login(&link));
+        }
+        for origin in ["https://evil.example", "null", "http://localhost:1"] {
+            login(&[("Origin", origin)]).page(403);
+        }
+        location(&login(&[
+            ("Origin", &own),
+            ("Sec-Fetch-Site", "same-origin"),
+        ]));
+        location(&login(&[("Sec-Fetch-Site", "none")]));
+    }
 }
 
 #[test]
@@ -179,8 +275,8 @@ fn several_sign_ins_may_be_under_way() {
     let simulator = Simulator::start().unwrap();
     let proxy = Home::new(&simulator).serve();
     let (first, second) = (consented(&proxy), consented(&proxy));
-    open(&second).page(200);
-    open(&first).page(200);
+    second.open().page(200);
+    first.open().page(200);
 }
 
 #[test]
@@ -373,6 +469,14 @@ fn no_link_and_no_other_site_can_sign_the_user_out() {
         let answer = proxy.send("POST", "/auth/logout", &[("Origin", origin)], b"");
         assert_eq!(answer.error(403)["code"], "origin_not_allowed");
     }
+    for site in ["cross-site", "same-site"] {
+        let from = [("Sec-Fetch-Site", site)];
+        let answer = proxy.send("POST", "/auth/logout", &from, b"");
+        assert_eq!(answer.error(403)["code"], "origin_not_allowed");
+    }
+    let rebound = [("Host", "evil.example"), ("Origin", "http://evil.example")];
+    let answer = proxy.send("POST", "/auth/logout", &rebound, b"");
+    assert_eq!(answer.error(403)["code"], "host_not_allowed");
     assert_eq!(proxy.get("/auth/status").success()["authenticated"], true);
     assert!(simulator.requests().is_empty());
     let own = proxy.url("");

@@ -149,11 +149,16 @@ pub(crate) fn ask(
 
 /// Opens an `http://host:port/…` address, as a browser would.
 pub(crate) fn open(url: &str) -> Answer {
+    open_with(url, &[])
+}
+
+/// The same, with headers of its own.
+pub(crate) fn open_with(url: &str, headers: &[(&str, &str)]) -> Answer {
     let rest = url
         .strip_prefix("http://")
         .unwrap_or_else(|| panic!("{url}"));
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    ask(host, "GET", &format!("/{path}"), &[], b"")
+    ask(host, "GET", &format!("/{path}"), headers, b"")
 }
 
 impl Answer {

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use gemini_proxy::simulator::Simulator;
 use serde_json::{Value, json};
 
-use crate::client::open;
+use crate::browser_login::consented;
 use crate::home::Home;
 use crate::proxy::{MODEL, Road, by_both_roads, generations, question};
 
@@ -317,9 +317,7 @@ fn lesson_33_a_renewal_and_a_login_go_through_the_proxy_too() {
         .env("GOOGLE_OAUTH_TOKEN_URL", "https://oauth.invalid/token")
         .env("ALL_PROXY", &format!("http://{address}"));
     let proxy = home.serve();
-    let consent = proxy.get("/auth/login");
-    let callback = open(consent.header("location").unwrap());
-    open(callback.header("location").unwrap());
+    consented(&proxy).open().page(502);
     let head = refuses.join().unwrap();
     assert_eq!(head[0], "CONNECT oauth.invalid:443 HTTP/1.1");
 }

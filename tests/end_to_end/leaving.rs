@@ -5,6 +5,7 @@ use gemini_proxy::simulator::{Recorded, Simulator};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Events};
+use crate::faults::stale;
 use crate::proxy::{MODEL, Proxy, by_both_roads, question};
 use crate::streaming::event;
 
@@ -136,4 +137,39 @@ fn a_client_who_stays_is_waited_for_while_others_leave() {
         let answer = stays.answer().success();
         assert_eq!(answer["choices"][0]["message"]["content"], "At last");
     });
+}
+
+/// One client leaves who waits for Google about the account, then one who waits for
+/// him; a third one gets his answer. Google is asked `times` for it.
+fn while_waiting_for_the_account(kind: &str, path: &str, times: usize) {
+    let simulator = Simulator::start().unwrap();
+    let proxy = stale(&simulator).serve();
+    let held = json!({kind: [{"hold": "later", "times": "always"}]});
+    simulator.script(held).unwrap();
+    let asks = chat(&proxy, true);
+    let is_asked = |one: &Recorded| one.path.contains(path);
+    simulator.wait_until(|requests| requests.iter().any(is_asked));
+    let waits = chat(&proxy, true);
+    let mut stays = chat(&proxy, false);
+    drop(waits);
+    proxy.log().request("end=client_left");
+    drop(asks);
+    assert_eq!(proxy.get("/health").success()["status"], "ok");
+    assert_eq!(proxy.get("/auth/status").success()["authenticated"], true);
+    let count = |requests: &[Recorded]| requests.iter().filter(|one| is_asked(one)).count();
+    let requests = simulator.wait_until(|requests| count(requests) == times);
+    assert_eq!(count(&requests), times);
+    simulator.release("later");
+    stays.answer().success();
+    assert_eq!(count(&simulator.requests()), times);
+}
+
+#[test]
+fn a_renewal_is_not_given_up_when_its_client_leaves_and_others_need_not_wait_for_it() {
+    while_waiting_for_the_account("token", "/token", 1);
+}
+
+#[test]
+fn a_project_is_looked_for_by_the_next_one_when_its_client_leaves() {
+    while_waiting_for_the_account("load_code_assist", ":loadCodeAssist", 2);
 }

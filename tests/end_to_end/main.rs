@@ -15,7 +15,8 @@
 //!   once for everyone), `token_loss` (there is none), `provisioning` (which project, or why none)
 //! - what is tried twice: `second_tries`
 //! - what goes wrong: `error_table` (the contract, row by row), `bad_requests` (by
-//!   the client), `failures` (at Google's, or on the way there), `broken_streams`
+//!   the client), `failures` (at Google's, or on the way there), `faults`
+//!   (of Google's, by name), `broken_streams`
 //!   (amid an answer), `time_limits` (of each phase), `leaving` (the client goes),
 //!   `hostile` (clients by the thousand)
 //! - the program itself: `cli` (arguments and settings), `demo` (the newcomer's
@@ -54,6 +55,7 @@ mod bad_requests;
 mod broken_streams;
 mod error_table;
 mod failures;
+mod faults;
 #[cfg(target_os = "linux")]
 mod hostile;
 #[cfg(target_os = "linux")]

@@ -5,10 +5,20 @@ use serde_json::json;
 
 use crate::proxy::{Proxy, question};
 
-/// What is in memory now, in KiB (proc(5)).
+/// What is in memory now, in KiB.
 fn resident(proxy: &Proxy) -> u64 {
+    of_status(proxy, "VmRSS:")
+}
+
+/// The most that ever was, in KiB.
+pub(crate) fn peak(proxy: &Proxy) -> u64 {
+    of_status(proxy, "VmHWM:")
+}
+
+/// See proc(5).
+fn of_status(proxy: &Proxy, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let line = status.lines().find(|line| line.starts_with(name));
     let number = line.unwrap().split_whitespace().nth(1);
     number.unwrap().parse().unwrap()
 }

@@ -1,11 +1,12 @@
 //! What never reaches the log, at its most talkative, nor the metrics: conversations, keys,
-//! tokens, codes.
+//! tokens, codes. And what no answer shows, whatever goes wrong: keys, tokens, codes.
 
 use gemini_proxy::config::OauthClient;
 use gemini_proxy::simulator::Simulator;
 use serde_json::json;
 
-use crate::client::open;
+use crate::browser_login::consented;
+use crate::client::{Answer, open};
 use crate::home::{GEMINI_KEY, Home};
 use crate::proxy::{Proxy, question, recorded};
 
@@ -15,8 +16,13 @@ const ANSWER: &str = "an-answer-nobody-else-may-read";
 const ARGUMENT: &str = "an-argument-nobody-else-may-read";
 const RESULT: &str = "a-result-nobody-else-may-read";
 
-/// Everything that can go well or wrong in a session, with secrets in all of it.
-fn talk(simulator: &Simulator, proxy: &Proxy) {
+/// Of somebody else, who will try it elsewhere, too.
+const WRONG_KEY: &str = "the-wrong-key-of-somebody-else";
+
+/// Everything that can go well or wrong in a session, with secrets in all of it; all
+/// that is answered.
+fn talk(simulator: &Simulator, proxy: &Proxy) -> String {
+    let mut answers = String::new();
     let ask = |text: &str, stream: bool| {
         let mut request = question(text);
         request["stream"] = json!(stream);
@@ -42,7 +48,7 @@ fn talk(simulator: &Simulator, proxy: &Proxy) {
             json!({"raw_chunks": [format!("<p>{ANSWER}")]}),
         ] {
             simulator.script(json!([item])).unwrap();
-            ask(PROMPT, stream);
+            answers += &shown(&ask(PROMPT, stream));
         }
     }
     // What the client gets wrong is its own secret, too.
@@ -53,10 +59,36 @@ fn talk(simulator: &Simulator, proxy: &Proxy) {
         format!("{PROMPT} {{"),
     ] {
         let headers = [("x-api-key", PROXY_KEY)];
-        proxy.send("POST", "/v1/chat/completions", &headers, body.as_bytes());
+        answers += &shown(&proxy.send("POST", "/v1/chat/completions", &headers, body.as_bytes()));
     }
     let target = format!("/v1/models?key={PROXY_KEY}");
-    assert_eq!(proxy.get(&target).status, 200);
+    let listed = proxy.get(&target);
+    assert_eq!(listed.status, 200);
+    for header in ["authorization", "x-api-key", "api-key", "x-goog-api-key"] {
+        let value = match header {
+            "authorization" => format!("Bearer {WRONG_KEY}"),
+            _ => WRONG_KEY.to_owned(),
+        };
+        let refused = proxy.send("GET", "/v1/models", &[(header, &value)], b"");
+        refused.error(401);
+        answers += &shown(&refused);
+    }
+    for target in ["/v1/models", "/v1/unheard", "/metrics", "/auth/status", "/"] {
+        answers += &shown(&proxy.get(&format!("{target}?key={WRONG_KEY}")));
+        answers += &shown(&proxy.get(&format!("{target}?key={PROXY_KEY}")));
+    }
+    answers + &shown(&listed)
+}
+
+fn ask_with_key(proxy: &Proxy) -> Answer {
+    let body = question(PROMPT).to_string();
+    let key = [("x-api-key", PROXY_KEY)];
+    proxy.send("POST", "/v1/chat/completions", &key, body.as_bytes())
+}
+
+/// Head and body.
+fn shown(answer: &Answer) -> String {
+    format!("{:?}\n{}\n", answer.headers, answer.text())
 }
 
 /// So much of a secret must not be seen anywhere: hex dumps, with 16 characters
@@ -77,9 +109,10 @@ fn assert_silent(log: &str, secrets: &[String]) {
 
 /// The log of a session, which is known to be talkative, and its metrics.
 fn session(proxy: Proxy) -> String {
+    let stdout = proxy.stdout().text();
     let metrics = proxy.get(&format!("/metrics?key={PROXY_KEY}"));
     assert_eq!(metrics.status, 200);
-    let log = format!("{}{}", metrics.text(), proxy.stop());
+    let log = format!("{stdout}{}{}", metrics.text(), proxy.stop());
     for sign in [
         "DEBUG tiny_http",
         "method=POST route=/v1/chat/completions status=200",
@@ -90,9 +123,13 @@ fn session(proxy: Proxy) -> String {
 }
 
 fn conversation() -> Vec<String> {
-    let mut secrets = [PROMPT, ANSWER, ARGUMENT, RESULT, PROXY_KEY]
+    [PROMPT, ANSWER, ARGUMENT, RESULT]
         .map(str::to_owned)
-        .to_vec();
+        .to_vec()
+}
+
+fn keys() -> Vec<String> {
+    let mut secrets = [PROXY_KEY, WRONG_KEY].map(str::to_owned).to_vec();
     // Public, and a secret in form: people paste logs into reports.
     secrets.push(OauthClient::gemini_cli().secret.reveal().to_owned());
     secrets
@@ -137,30 +174,40 @@ fn lesson_22_a_session_by_code_assist_leaves_no_secret_in_the_log() {
         .env("RUST_LOG", "trace")
         .env("PROXY_API_KEY", PROXY_KEY);
     let proxy = home.serve();
-    let consent = proxy
-        .get("/auth/login")
-        .header("location")
-        .unwrap()
-        .to_owned();
-    let callback = open(&consent).header("location").unwrap().to_owned();
-    open(&callback).page(200);
-    open(&callback).page(400);
+    let callback = consented(&proxy);
+    let mut answers = String::new();
+    for page in [open(&callback.address), callback.open(), callback.open()] {
+        answers += &shown(&page);
+    }
     let tokens = home.tokens();
-    talk(&simulator, &proxy);
+    answers += &talk(&simulator, &proxy);
     simulator.expire_access_tokens();
-    talk(&simulator, &proxy);
+    answers += &talk(&simulator, &proxy);
+    for failure in ["internal", "invalid_client", "rate_limit"] {
+        simulator.expire_access_tokens();
+        let script = json!({"token": [{"error": failure}]});
+        simulator.script(script).unwrap();
+        answers += &shown(&ask_with_key(&proxy));
+    }
+    let garbled =
+        json!({"json": {"access_token": "ya29.cut-off-in-the-middle"}, "then": "truncate"});
+    simulator.expire_access_tokens();
+    simulator.script(json!({"token": [garbled]})).unwrap();
+    answers += &shown(&ask_with_key(&proxy));
     simulator.revoke_refresh_tokens();
     simulator.expire_access_tokens();
-    talk(&simulator, &proxy);
-    proxy.send("POST", "/auth/logout", &[], b"");
+    answers += &talk(&simulator, &proxy);
+    answers += &shown(&proxy.send("POST", "/auth/logout", &[], b""));
 
-    let mut secrets = [conversation(), oauth_secrets(&simulator)].concat();
+    let mut secrets = [keys(), oauth_secrets(&simulator)].concat();
+    secrets.push("ya29.cut-off-in-the-middle".to_owned());
     for name in ["access_token", "refresh_token"] {
         secrets.push(tokens[name].as_str().unwrap().to_owned());
     }
-    assert!(recorded(&simulator, "/token").len() >= 3);
+    assert!(recorded(&simulator, "/token").len() >= 6);
     assert!(secrets.len() > 20);
-    assert_silent(&session(proxy), &secrets);
+    assert_silent(&answers, &secrets);
+    assert_silent(&session(proxy), &[conversation(), secrets].concat());
 }
 
 #[test]
@@ -173,8 +220,14 @@ fn nor_does_one_by_the_gemini_api() {
         .env("PROXY_API_KEY", PROXY_KEY)
         .env("GEMINI_API_KEY", &key);
     let proxy = home.serve();
-    talk(&simulator, &proxy);
-    assert_silent(&session(proxy), &[conversation(), vec![key]].concat());
+    let secrets = [keys(), vec![key]].concat();
+    let mut answers = talk(&simulator, &proxy);
+    // Google's own words when it refuses the key.
+    let other = json!({"api_key": "another-key-is-the-right-one-now"});
+    simulator.set_state(other).unwrap();
+    answers += &talk(&simulator, &proxy);
+    assert_silent(&answers, &secrets);
+    assert_silent(&session(proxy), &[conversation(), secrets].concat());
 }
 
 #[test]

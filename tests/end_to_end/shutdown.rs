@@ -110,8 +110,9 @@ fn a_stream_cut_at_the_limit_ends_in_an_error_and_a_whole_answer_is_one() {
         let home = road.home(simulator).env("PROXY_SHUTDOWN_TIMEOUT", "0");
         let proxy = home.serve();
         let mut whole = Client::connect(&proxy.host);
-        simulator.script(json!([{"hold": "never"}])).unwrap();
-        let body = question("Hi").to_string();
+        let held = json!([{"hold": "never", "contains": "The whole"}]);
+        simulator.script(held).unwrap();
+        let body = question("The whole").to_string();
         whole.send("POST", "/v1/chat/completions", &[], body.as_bytes());
         simulator.wait_until(|requests| {
             requests

@@ -248,8 +248,9 @@ fn bodies_may_be_gzip_and_nothing_else() {
         assert_eq!(error["code"], "unsupported_media_type", "{coding}");
         assert_eq!(answer.header("accept-encoding"), Some("gzip"));
     }
-    for broken in [&zipped[..zipped.len() - 9], plain.as_bytes(), &zipped[4..]] {
-        assert_eq!(send("gzip", broken).error(400)["code"], "malformed_request");
+    let cuts = (0..zipped.len()).map(|cut| &zipped[..cut]);
+    for broken in cuts.chain([plain.as_bytes(), &zipped[4..]]) {
+        assert_eq!(send("gzip", broken).status, 400);
     }
 }
 

@@ -1,5 +1,5 @@
-//! A process that is killed while it writes, and a disk that is full: there is always
-//! a refresh token that Google accepts.
+//! A process that is killed while it writes, a disk that is full, a folder that lets
+//! nothing be written for a while: there is always a refresh token that Google accepts.
 
 use std::hint::black_box;
 
@@ -60,4 +60,32 @@ fn where_nothing_can_be_written_the_old_tokens_stay_and_the_new_one_serves() {
     assert_eq!(home.tokens(), before);
     assert_eq!(recorded(&simulator, "/token").len(), 1);
     proxy.log().wait_for("will not survive a restart");
+}
+
+/// A folder stands where the new file would be written: even for root, nothing can be
+/// written beside the token file.
+#[cfg(unix)]
+#[test]
+fn what_could_not_be_written_is_written_before_the_end() {
+    let simulator = Simulator::start().unwrap();
+    let rotating = json!({"rotate_refresh_tokens": true});
+    simulator.set_state(rotating).unwrap();
+    let home = stale(&simulator);
+    let dead = home.tokens();
+    let obstacle = home.path("tokens.json.new");
+    std::fs::create_dir(&obstacle).unwrap();
+    let proxy = home.serve();
+    proxy.chat(&question("Hi")).success();
+    proxy.chat(&question("Hi")).success();
+    assert_eq!(home.tokens(), dead);
+    let log = proxy.log();
+    log.wait_for("Google has replaced the refresh token, and the new one ends with this process");
+    log.wait_for("tokens.json");
+    std::fs::remove_dir(&obstacle).unwrap();
+    proxy.signal(rustix::process::Signal::TERM);
+    assert_eq!(proxy.end().0, Some(0));
+    assert_ne!(home.tokens()["refresh_token"], dead["refresh_token"]);
+    simulator.expire_access_tokens();
+    home.serve().chat(&question("Hi")).success();
+    assert_eq!(recorded(&simulator, "/token").len(), 2);
 }

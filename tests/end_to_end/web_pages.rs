@@ -236,8 +236,49 @@ fn without_a_key_the_proxy_answers_to_its_own_names_only() {
             assert_eq!(error["code"], "host_not_allowed", "{host}");
             let message = error["message"].as_str().unwrap();
             assert!(message.contains("PROXY_API_KEY"), "{message}");
+            assert!(message.contains("PROXY_ALLOWED_HOSTS"), "{message}");
         }
     }
+}
+
+#[test]
+fn without_a_key_it_answers_to_the_names_that_it_was_given_too() {
+    let simulator = Simulator::start().unwrap();
+    let home = Road::CodeAssist.home(&simulator);
+    let names = "Proxy.lan, 192.168.1.20,[fd00::1]";
+    let proxy = home.env("PROXY_ALLOWED_HOSTS", names).serve();
+    let get = |target, headers: &[_]| proxy.send("GET", target, headers, b"");
+    for name in ["proxy.lan", "PROXY.LAN", "192.168.1.20", "[fd00::1]"] {
+        for host in [name.to_owned(), format!("{name}:8443")] {
+            let answer = proxy.send("GET", "/v1/models", &[("Host", &host)], b"");
+            assert_eq!(answer.status, 200, "{host}");
+        }
+    }
+    for host in [
+        "evil.example",
+        "a.proxy.lan",
+        "proxy.lan.evil.example",
+        "lan",
+    ] {
+        let error = get("/v1/models", &[("Host", host)]).error(403);
+        assert_eq!(error["code"], "host_not_allowed", "{host}");
+    }
+    // A name is no leave for the pages under it.
+    let page = [("Host", "proxy.lan"), ("Origin", "http://proxy.lan:8080")];
+    assert_eq!(
+        get("/v1/models", &page).error(403)["code"],
+        "origin_not_allowed"
+    );
+    // Google sends a sign-in back to loopback only.
+    get("/auth/login", &[("Host", "proxy.lan")]).page(400);
+    // Nor is whoever asks by it the person at this machine, who needs no key there.
+    let home = Road::CodeAssist.home(&simulator).env("PROXY_API_KEY", "k");
+    let proxy = home.env("PROXY_ALLOWED_HOSTS", names).serve();
+    let named = [("Host", "proxy.lan")];
+    proxy.send("GET", "/auth/login", &named, b"").error(401);
+    proxy.send("POST", "/auth/logout", &named, b"").error(401);
+    let status = proxy.send("GET", "/auth/status", &named, b"").success();
+    assert_eq!(status["email"], json!(null));
 }
 
 #[test]

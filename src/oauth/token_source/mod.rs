@@ -4,7 +4,7 @@
 //! Two locks. `state` is held for moments and never while Google answers, so
 //! that questions about the status do not wait. `turn` is held by the one who
 //! changes the credentials, and with it the lock of the file, which other
-//! processes heed.
+//! processes heed. Whoever waits for either keeps beating the pulse of his client.
 
 mod renewal;
 mod state;
@@ -16,12 +16,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Endpoints, OauthClient};
-use crate::http::Http;
+use crate::http::{Http, Pulse};
 use crate::oauth::credentials::{Assignment, Credentials};
-use crate::oauth::store::{CredentialStore, Stored};
+use crate::oauth::store::{CredentialStore, StoreLock, Stored};
 use crate::oauth::token_endpoint::{self, PATIENCE, TokenEndpointError};
 use crate::oauth::token_source::renewal::Urgency;
 use crate::oauth::token_source::state::State;
+use crate::oauth::turn::{Taken, Turn};
 use crate::oauth::{AccessToken, AuthError, SignedOut, userinfo};
 
 /// A token this near to its end is renewed, while the old one still serves.
@@ -33,6 +34,12 @@ const LAST_MOMENT_MS: u64 = 10 * 1000;
 /// Another process may hold the file's lock while Google answers it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whoever has the turn is done by then: with the lock, and all that Google is asked.
+const TURN_PATIENCE: Duration = Duration::from_secs(4 * 60);
+
+/// A file that could not be written is tried again after so long.
+const SAVING_PAUSE: Duration = Duration::from_secs(30);
+
 /// The credentials of the account that is signed in, kept fresh.
 #[derive(Debug)]
 pub struct TokenSource {
@@ -41,7 +48,7 @@ pub struct TokenSource {
     client: OauthClient,
     store: CredentialStore,
     state: Mutex<State>,
-    turn: Mutex<()>,
+    turn: Turn,
     renewed: AtomicU64,
     not_renewed: AtomicU64,
 }
@@ -84,36 +91,43 @@ impl TokenSource {
             client: config.oauth_client.clone(),
             store: CredentialStore::new(config.token_store.clone()),
             state: Mutex::new(State::new(Stored::Nothing, None)),
-            turn: Mutex::new(()),
+            turn: Turn::default(),
             renewed: AtomicU64::new(0),
             not_renewed: AtomicU64::new(0),
         }
     }
 
     /// A token that lives. Waits for Google only if there is none.
-    pub fn access_token(&self) -> Result<AccessToken, AuthError> {
-        Ok(self.credentials()?.access_token)
+    /// `pulse` is asked meanwhile.
+    pub fn access_token(&self, pulse: &Pulse) -> Result<AccessToken, AuthError> {
+        Ok(self.credentials(pulse)?.access_token)
     }
 
     /// The credentials around a token that lives.
-    pub fn credentials(&self) -> Result<Credentials, AuthError> {
+    pub fn credentials(&self, pulse: &Pulse) -> Result<Credentials, AuthError> {
         let asked_at = Instant::now();
-        let (found, lives, fresh) = {
+        let (found, lives, fresh, save_again_at) = {
             let state = self.current_state();
             let found = state.credentials()?;
             (
                 found.clone(),
                 state.lives(found, LAST_MOMENT_MS),
                 state.lives(found, EARLY_MS),
+                state.save_again_at,
             )
         };
+        if save_again_at.is_some_and(|at| at <= asked_at)
+            && let Some(_turn) = self.turn.try_take()
+        {
+            self.save_again();
+        }
         if fresh {
             Ok(found)
         } else if lives {
-            self.renew_early(found, asked_at)
+            self.renew_early(found, asked_at, pulse)
         } else {
-            let _turn = self.turn();
-            self.renew(&found, asked_at, Urgency::Due)
+            let _turn = self.turn(pulse)?;
+            self.renew(&found, asked_at, Urgency::Due, pulse)
         }
     }
 
@@ -160,7 +174,10 @@ impl TokenSource {
     /// Waits for whoever is changing the credentials: a refresh token that Google has
     /// just replaced is lost if nobody saves it.
     pub fn wait_for_turn(&self) {
-        drop(self.turn());
+        match self.turn(&Pulse::none()) {
+            Ok(_turn) => self.save_again(),
+            Err(error) => log::error!("{error}"),
+        }
     }
 
     /// Whether the credentials of a new sign-in could be saved.
@@ -171,8 +188,8 @@ impl TokenSource {
     /// Saves the credentials of a new sign-in. A file that is not ours is set
     /// aside first.
     pub fn adopt(&self, credentials: Credentials) -> Result<(), AuthError> {
-        let _turn = self.turn();
-        let _lock = self.store.lock(LOCK_PATIENCE);
+        let _turn = self.turn(&Pulse::none())?;
+        let _lock = self.store.lock(LOCK_PATIENCE, &Pulse::none());
         if let Stored::Unusable(why) = self.store.load()? {
             let aside = self.store.set_aside()?;
             log::warn!("{why}; it is now {}", aside.display());
@@ -186,12 +203,12 @@ impl TokenSource {
     /// Ends the sign-in at Google, if it can be reached, and forgets it here in
     /// any case.
     pub fn sign_out(&self) -> Result<SignOut, AuthError> {
-        let _turn = self.turn();
+        let _turn = self.turn(&Pulse::none())?;
         // A lock would leave its file, where there is none to forget.
         if matches!(self.stored()?, Stored::Nothing) {
             return Ok(SignOut::WasNotSignedIn);
         }
-        let _lock = self.store.lock(LOCK_PATIENCE);
+        let _lock = self.store.lock(LOCK_PATIENCE, &Pulse::none());
         let outcome = match self.stored()? {
             Stored::Nothing | Stored::Unusable(_) => return Ok(SignOut::WasNotSignedIn),
             Stored::Ended(_) => SignOut::WasNotSignedIn,
@@ -208,9 +225,12 @@ impl TokenSource {
         &self,
         owner: &Credentials,
         assignment: Option<Assignment>,
+        pulse: &Pulse,
     ) -> Result<(), AuthError> {
-        let _turn = self.turn();
-        let _lock = self.store.lock(LOCK_PATIENCE);
+        // What Google has said is kept, whoever leaves.
+        let pulse = &pulse.persistent();
+        let _turn = self.turn(pulse)?;
+        let _lock = self.store.lock(LOCK_PATIENCE, pulse);
         let mut amended = self.current_state().credentials()?.clone();
         if amended.refresh_token == owner.refresh_token {
             amended.assignment = assignment;
@@ -225,7 +245,7 @@ impl TokenSource {
     /// Tries credentials that another program obtained, before they take anyone's
     /// place: with a new access token, and the address of the account.
     pub fn renewed(&self, untried: Credentials) -> Result<Credentials, TokenEndpointError> {
-        let answer = self.ask_for_tokens(&self.http, &untried)?;
+        let answer = self.ask_for_tokens(&self.http, &untried, &Pulse::none())?;
         let mut renewed = untried.with(answer);
         if renewed.email.is_none() {
             let url = &self.endpoints.userinfo;
@@ -239,10 +259,33 @@ impl TokenSource {
         let saved = self.store.save_identified(credentials);
         let mut state = self.state();
         match saved {
-            Ok(seen) => state.seen = Some(seen),
-            Err(error) => log::error!("{error}; {otherwise}"),
+            Ok(seen) => {
+                state.seen = Some(seen);
+                state.save_again_at = None;
+            }
+            Err(error) => {
+                log::error!("{error}; {otherwise}");
+                state.save_again_at = Some(Instant::now() + SAVING_PAUSE);
+            }
         }
         state.stored = Stored::Credentials(Box::new(credentials.clone()));
+    }
+
+    /// What could not be written, unless another process has written since. The
+    /// caller holds `turn`.
+    fn save_again(&self) {
+        let lock = self.store.lock(Duration::ZERO, &Pulse::none());
+        if matches!(lock, StoreLock::Busy) {
+            return;
+        }
+        let unsaved = {
+            let state = self.current_state();
+            match (&state.stored, state.save_again_at) {
+                (Stored::Credentials(credentials), Some(_)) => credentials.clone(),
+                _ => return,
+            }
+        };
+        self.save(&unsaved, "it is still in memory alone");
     }
 
     fn revoke(&self, credentials: &Credentials) -> SignOut {
@@ -264,8 +307,8 @@ impl TokenSource {
         }
     }
 
-    fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn turn(&self, pulse: &Pulse) -> Result<Taken<'_>, AuthError> {
+        Ok(self.turn.take(TURN_PATIENCE, pulse)?)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

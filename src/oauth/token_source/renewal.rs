@@ -1,11 +1,10 @@
 //! Renewal: a new access token for an old refresh token, once for everyone.
 
-use std::sync::TryLockError;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::http::Http;
+use crate::http::{Http, Pulse};
 use crate::oauth::credentials::Credentials;
 use crate::oauth::store::{StoreLock, Stored};
 use crate::oauth::token_endpoint::{TokenEndpoint, TokenEndpointError};
@@ -36,6 +35,7 @@ impl TokenSource {
         &self,
         found: Credentials,
         asked_at: Instant,
+        pulse: &Pulse,
     ) -> Result<Credentials, AuthError> {
         let is_pausing = match &self.state().failure {
             Some(failure) => failure.at.elapsed() < EARLY_PAUSE,
@@ -44,12 +44,10 @@ impl TokenSource {
         if is_pausing {
             return Ok(found);
         }
-        let _turn = match self.turn.try_lock() {
-            Ok(turn) => turn,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return Ok(found),
+        let Some(_turn) = self.turn.try_take() else {
+            return Ok(found);
         };
-        match self.renew(&found, asked_at, Urgency::Early) {
+        match self.renew(&found, asked_at, Urgency::Early, pulse) {
             Err(error) if !matches!(error, AuthError::SignInRequired { .. }) => {
                 log::warn!("{error}; the old one serves a little longer");
                 Ok(found)
@@ -65,6 +63,7 @@ impl TokenSource {
         stale: &Credentials,
         asked_at: Instant,
         urgency: Urgency,
+        pulse: &Pulse,
     ) -> Result<Credentials, AuthError> {
         // Those who waited while the attempt failed share its outcome; otherwise
         // a hundred of them would make a hundred attempts, one after the other.
@@ -77,9 +76,11 @@ impl TokenSource {
             Urgency::Early => (self.http.with_patience(EARLY_PATIENCE), Duration::ZERO),
             Urgency::Due => (self.http.clone(), LOCK_PATIENCE),
         };
-        let lock = self.store.lock(lock_patience);
-        if urgency == Urgency::Early && matches!(lock, StoreLock::Busy) {
-            return Ok(stale.clone());
+        let lock = self.store.lock(lock_patience, pulse);
+        match lock {
+            StoreLock::GaveUp(gave_up) => return Err(gave_up.into()),
+            StoreLock::Busy if urgency == Urgency::Early => return Ok(stale.clone()),
+            _ => {}
         }
         let current = {
             let state = self.current_state();
@@ -89,7 +90,8 @@ impl TokenSource {
             }
             current.clone()
         };
-        let outcome = self.refresh(&http, &lock, current);
+        // The answer may kill the old refresh token: it is waited for, whoever leaves.
+        let outcome = self.refresh(&http, &lock, current, &pulse.persistent());
         self.state().failure = outcome.as_ref().err().map(|error| Failure {
             at: Instant::now(),
             error: error.clone(),
@@ -102,8 +104,9 @@ impl TokenSource {
         http: &Http,
         lock: &StoreLock,
         current: Credentials,
+        pulse: &Pulse,
     ) -> Result<Credentials, AuthError> {
-        let refusal = match self.ask_for_tokens(http, &current) {
+        let refusal = match self.ask_for_tokens(http, &current, pulse) {
             Ok(answer) => return Ok(self.keep(current, answer)),
             Err(TokenEndpointError::Refused(refusal)) if refusal.is_of_grant() => refusal,
             Err(error) => return Err(error.into()),
@@ -118,7 +121,7 @@ impl TokenSource {
             _ => None,
         };
         if let Some(replaced) = replaced {
-            let answer = self.ask_for_tokens(http, &replaced)?;
+            let answer = self.ask_for_tokens(http, &replaced, pulse)?;
             return Ok(self.keep(replaced, answer));
         }
         log::error!(
@@ -132,6 +135,7 @@ impl TokenSource {
         &self,
         http: &Http,
         credentials: &Credentials,
+        pulse: &Pulse,
     ) -> Result<TokenResponse, TokenEndpointError> {
         let client = match &credentials.client {
             // The secret of the client that is configured may be newer.
@@ -143,7 +147,7 @@ impl TokenSource {
             url: &self.endpoints.token,
             client,
         };
-        let outcome = endpoint.refresh(&credentials.refresh_token);
+        let outcome = endpoint.refresh(&credentials.refresh_token, pulse);
         let counter = match outcome {
             Ok(_) => &self.renewed,
             Err(_) => &self.not_renewed,
@@ -155,11 +159,15 @@ impl TokenSource {
     /// Saves before anyone uses the new token: a refresh token that was rotated
     /// has killed the old one.
     fn keep(&self, old: Credentials, answer: TokenResponse) -> Credentials {
+        let replaced = old.refresh_token.clone();
         let renewed = old.with(answer);
-        self.save(
-            &renewed,
-            "the renewed access token will not survive a restart",
-        );
+        let otherwise = if renewed.refresh_token != replaced {
+            "Google has replaced the refresh token, and the new one ends with this process: make \
+             the file writable before"
+        } else {
+            "the renewed access token will not survive a restart"
+        };
+        self.save(&renewed, otherwise);
         self.state().discarded = None;
         renewed
     }

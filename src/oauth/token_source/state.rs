@@ -18,6 +18,8 @@ pub(super) struct State {
     pub(super) discarded: Option<AccessToken>,
     /// The last attempt to renew, if it failed.
     pub(super) failure: Option<Failure>,
+    /// What is known is not in the file; when to try to write it again.
+    pub(super) save_again_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone)]
@@ -34,6 +36,7 @@ impl State {
             unreadable: None,
             discarded: None,
             failure: None,
+            save_again_at: None,
         }
     }
 
@@ -50,6 +53,7 @@ impl State {
                 self.seen = Some(seen);
                 self.unreadable = None;
                 self.failure = None;
+                self.save_again_at = None;
             }
             Err(error) => {
                 if self.unreadable.is_none() {

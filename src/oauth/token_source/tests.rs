@@ -4,9 +4,11 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use super::*;
+use crate::http::GaveUp;
 use crate::oauth::store::tests::credentials;
 use crate::oauth::testing::{Answer, FakeGoogle};
 use crate::oauth::{SignedOut, now_ms};
@@ -59,7 +61,11 @@ const HOUR_MS: u64 = 3_600_000;
 const MINUTE_MS: u64 = 60_000;
 
 fn token(tokens: &TokenSource) -> String {
-    tokens.access_token().unwrap().reveal().to_owned()
+    tokens
+        .access_token(&Pulse::none())
+        .unwrap()
+        .reveal()
+        .to_owned()
 }
 
 #[test]
@@ -106,6 +112,74 @@ fn two_processes_cause_one_refresh() {
     assert_eq!(scene.google.requests().len(), 1);
 }
 
+/// A client of whom each beat tells, and finds that he has left.
+fn leaver() -> (impl Fn() -> Pulse + Send, Receiver<()>) {
+    let (beats, beaten) = channel();
+    let pulse = move || {
+        let beats = beats.clone();
+        Pulse::new(move || {
+            beats.send(()).unwrap();
+            Err(GaveUp::Left)
+        })
+    };
+    (pulse, beaten)
+}
+
+#[test]
+fn a_renewal_beats_and_is_not_given_up_when_its_client_leaves() {
+    let (renewal, release) = Answer::json(200, RENEWED).held();
+    let scene = Scene::new(vec![renewal]);
+    let tokens = scene.signed_in(0);
+    let (pulse, beaten) = leaver();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| tokens.access_token(&pulse()));
+        scene.google.wait_for_request();
+        let waits = scope.spawn(|| token(&tokens));
+        beaten.recv().unwrap();
+        drop(release);
+        assert_eq!(first.join().unwrap().unwrap().reveal(), "ya29.new");
+        assert_eq!(waits.join().unwrap(), "ya29.new");
+    });
+    assert_eq!(scene.google.requests().len(), 1);
+    assert!(scene.on_disk().contains("ya29.new"));
+}
+
+#[test]
+fn who_waits_for_anothers_renewal_beats_and_may_leave() {
+    let (renewal, release) = Answer::json(200, RENEWED).held();
+    let scene = Scene::new(vec![renewal]);
+    let tokens = scene.signed_in(0);
+    let (pulse, beaten) = leaver();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| token(&tokens));
+        scene.google.wait_for_request();
+        let leaves = scope.spawn(|| tokens.access_token(&pulse()));
+        assert!(matches!(
+            leaves.join().unwrap(),
+            Err(AuthError::GaveUp(GaveUp::Left))
+        ));
+        drop(release);
+        assert_eq!(first.join().unwrap(), "ya29.new");
+    });
+    assert_eq!(beaten.try_iter().count(), 1);
+    assert_eq!(scene.google.requests().len(), 1);
+    assert!(tokens.status().problem.is_none());
+}
+
+#[test]
+fn who_waits_for_another_process_beats_and_may_leave() {
+    let scene = Scene::new(vec![Answer::json(200, RENEWED)]);
+    let tokens = scene.signed_in(0);
+    let other = scene.process();
+    let lock = other.store.lock(Duration::ZERO, &Pulse::none());
+    let (pulse, _beaten) = leaver();
+    let left = tokens.access_token(&pulse());
+    assert!(matches!(left, Err(AuthError::GaveUp(GaveUp::Left))));
+    drop(lock);
+    assert_eq!(token(&tokens), "ya29.new");
+    assert_eq!(scene.google.requests().len(), 1);
+}
+
 #[test]
 fn those_who_waited_for_a_failure_share_it() {
     let (failure, release) = Answer::json(503, "{}").held();
@@ -113,13 +187,13 @@ fn those_who_waited_for_a_failure_share_it() {
     let tokens = scene.signed_in(0);
     let asked_at = Instant::now();
     thread::scope(|scope| {
-        let first = scope.spawn(|| tokens.access_token());
+        let first = scope.spawn(|| tokens.access_token(&Pulse::none()));
         scene.google.wait_for_request();
         drop(release);
         assert!(first.join().unwrap().is_err());
     });
     let stale = tokens.state().credentials().unwrap().clone();
-    let shared = tokens.renew(&stale, asked_at, Urgency::Due);
+    let shared = tokens.renew(&stale, asked_at, Urgency::Due, &Pulse::none());
     assert!(matches!(
         shared,
         Err(AuthError::Unavailable { status: 503 })
@@ -150,7 +224,7 @@ fn a_revoked_sign_in_is_forgotten_and_every_process_knows_why() {
     let scene = Scene::new(vec![Answer::json(400, REVOKED)]);
     let tokens = scene.signed_in(0);
     for process in [&tokens, &scene.process(), &tokens] {
-        let error = process.access_token().unwrap_err();
+        let error = process.access_token(&Pulse::none()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "not signed in to Google: the sign-in has ended (invalid_grant: Token has been \
@@ -193,7 +267,7 @@ fn failures_that_say_nothing_about_the_credentials_leave_them_alone() {
         let scene = Scene::new(vec![Answer::json(status, body), Answer::json(200, RENEWED)]);
         let tokens = scene.signed_in(0);
         let before = scene.on_disk();
-        let error = tokens.access_token().unwrap_err();
+        let error = tokens.access_token(&Pulse::none()).unwrap_err();
         assert!(
             !matches!(error, AuthError::SignInRequired { .. }),
             "{error}"
@@ -213,7 +287,7 @@ fn nobody_at_the_token_endpoint_is_not_a_reason_to_sign_in() {
     config.token_store = scene.file();
     // The discard port, which nobody serves.
     config.endpoints = Endpoints::at("http://127.0.0.1:9");
-    let error = TokenSource::new(scene.google.http(), &config).access_token();
+    let error = TokenSource::new(scene.google.http(), &config).access_token(&Pulse::none());
     assert!(matches!(error, Err(AuthError::Unreachable(_))));
     assert!(scene.on_disk().contains("1//old"));
 }
@@ -252,7 +326,7 @@ fn a_hanging_refresh_delays_neither_the_status_nor_those_whose_token_lives() {
 fn a_token_google_refused_is_replaced_once() {
     let scene = Scene::new(vec![Answer::json(200, RENEWED)]);
     let tokens = scene.signed_in(HOUR_MS);
-    let refused = tokens.access_token().unwrap();
+    let refused = tokens.access_token(&Pulse::none()).unwrap();
     tokens.discard(&refused);
     assert_eq!(token(&tokens), "ya29.new");
     tokens.discard(&refused);
@@ -264,7 +338,7 @@ fn a_token_google_refused_is_replaced_once() {
 fn sign_in_and_sign_out_by_other_processes_are_noticed() {
     let scene = Scene::new(vec![Answer::json(200, "{}")]);
     let tokens = scene.process();
-    let never = tokens.access_token().unwrap_err();
+    let never = tokens.access_token(&Pulse::none()).unwrap_err();
     assert!(matches!(
         never,
         AuthError::SignInRequired {
@@ -275,7 +349,7 @@ fn sign_in_and_sign_out_by_other_processes_are_noticed() {
     assert_eq!(token(&tokens), "ya29.old");
     assert_eq!(other.sign_out().unwrap(), SignOut::Revoked);
     assert!(!tokens.status().signed_in);
-    assert!(tokens.access_token().is_err());
+    assert!(tokens.access_token(&Pulse::none()).is_err());
     assert!(scene.google.requests()[0].contains("token=1%2F%2Fold"));
 }
 
@@ -312,7 +386,7 @@ fn only_a_dead_token_counts_as_revoked_when_google_refuses_to_revoke_it() {
 fn a_file_that_is_not_ours_is_set_aside_by_a_new_sign_in() {
     let scene = Scene::new(vec![]);
     fs::write(scene.file(), "precious").unwrap();
-    let error = scene.process().access_token().unwrap_err();
+    let error = scene.process().access_token(&Pulse::none()).unwrap_err();
     let AuthError::SignInRequired {
         why: SignedOut::Unusable(_),
     } = error
@@ -349,14 +423,14 @@ fn imported_tokens_are_renewed_with_the_client_they_belong_to() {
 fn the_project_is_remembered_for_its_own_account_only() {
     let scene = Scene::new(vec![]);
     let tokens = scene.signed_in(HOUR_MS);
-    let owner = tokens.credentials().unwrap();
+    let owner = tokens.credentials(&Pulse::none()).unwrap();
     let assignment = Assignment {
         project: "acme-prod".into(),
         tier: None,
         configured: None,
     };
     tokens
-        .remember_project(&owner, Some(assignment.clone()))
+        .remember_project(&owner, Some(assignment.clone()), &Pulse::none())
         .unwrap();
     assert_eq!(
         scene.process().status().assignment,
@@ -364,6 +438,42 @@ fn the_project_is_remembered_for_its_own_account_only() {
     );
     let mut stranger = owner;
     stranger.refresh_token = Secret::new("1//stranger");
-    tokens.remember_project(&stranger, None).unwrap();
+    tokens
+        .remember_project(&stranger, None, &Pulse::none())
+        .unwrap();
     assert_eq!(scene.process().status().assignment, Some(assignment));
+}
+
+#[test]
+fn what_could_not_be_written_is_written_as_soon_as_it_can_be() {
+    let rotated = r#"{"access_token":"ya29.new","expires_in":3599,"refresh_token":"1//new"}"#;
+    let scene = Scene::new(vec![Answer::json(200, rotated)]);
+    let tokens = scene.signed_in(0);
+    let obstacle = scene.folder.path().join("tokens.json.new");
+    fs::create_dir(&obstacle).unwrap();
+    assert_eq!(token(&tokens), "ya29.new");
+    assert!(scene.on_disk().contains("1//old"));
+    fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(token(&tokens), "ya29.new");
+    assert!(scene.on_disk().contains("1//old"), "not with each request");
+    tokens.state().save_again_at = Some(Instant::now());
+    assert_eq!(token(&tokens), "ya29.new");
+    assert!(scene.on_disk().contains("1//new") && scene.on_disk().contains("ya29.new"));
+    assert_eq!(tokens.state().save_again_at, None);
+}
+
+#[test]
+fn what_another_process_has_written_since_is_not_written_over() {
+    let scene = Scene::new(vec![Answer::json(200, RENEWED)]);
+    let tokens = scene.signed_in(0);
+    let obstacle = scene.folder.path().join("tokens.json.new");
+    fs::create_dir(&obstacle).unwrap();
+    assert_eq!(token(&tokens), "ya29.new");
+    fs::remove_dir(&obstacle).unwrap();
+    let mut newer = credentials();
+    newer.refresh_token = Secret::new("1//newer");
+    newer.expires_at_ms = now_ms() + HOUR_MS;
+    scene.process().adopt(newer).unwrap();
+    tokens.wait_for_turn();
+    assert!(scene.on_disk().contains("1//newer"));
 }

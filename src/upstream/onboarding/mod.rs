@@ -3,13 +3,12 @@
 
 mod decision;
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::http::{Http, HttpError, Request};
+use crate::http::{GaveUp, Http, HttpError, Pulse, Request};
 use crate::oauth::AccessToken;
 use crate::upstream::code_assist::VERSION;
 use crate::upstream::google_error::GoogleError;
@@ -34,6 +33,8 @@ pub struct Onboarding<'a> {
     /// `Config.project`
     pub project: Option<&'a str>,
     pub patience: Patience,
+    /// Asked while Google does not answer, or has not finished.
+    pub pulse: &'a Pulse,
 }
 
 /// How to wait for a project that is being made.
@@ -66,7 +67,7 @@ pub enum OnboardingError {
     #[error("Google does not accept the access token: {said}")]
     Unauthenticated { said: String },
     #[error("cannot ask Google for the account's project: {0}; try again shortly")]
-    Unreachable(#[from] HttpError),
+    Unreachable(HttpError),
     #[error(
         "cannot ask Google for the account's project: HTTP {status}, {said}; try again shortly"
     )]
@@ -74,10 +75,13 @@ pub enum OnboardingError {
     #[error("Google's answer to {method} cannot be understood")]
     Unintelligible { method: &'static str },
     #[error(
-        "Google has not finished setting up the account within {} s; try again later",
+        "Google has not finished setting up the account within {} s; try again later, or use an \
+         official Gemini API key: https://aistudio.google.com/apikey",
         limit.as_secs()
     )]
     Unfinished { limit: Duration },
+    #[error(transparent)]
+    GaveUp(#[from] GaveUp),
 }
 
 impl Onboarding<'_> {
@@ -136,7 +140,7 @@ impl Onboarding<'_> {
                 let limit = self.patience.limit;
                 return Err(OnboardingError::Unfinished { limit });
             }
-            thread::sleep(pause);
+            self.pulse.pause(pause)?;
             pause = (pause * 2).min(self.patience.longest_pause);
             let answer = if can_poll && !operation.name.is_empty() {
                 self.poll(token, &operation.name)
@@ -200,7 +204,7 @@ impl Onboarding<'_> {
         url: &str,
         body: Option<&[u8]>,
     ) -> Result<(u16, Vec<u8>), HttpError> {
-        let response = self.http.send(Request {
+        let request = Request {
             url,
             headers: &[
                 ("authorization", &token.bearer()),
@@ -209,8 +213,10 @@ impl Onboarding<'_> {
                 ("user-agent", self.user_agent),
             ],
             body,
-        })?;
-        Ok((response.status(), response.bytes(MAX_ANSWER_BYTES)?))
+        };
+        let response = self.http.send_while(request, self.pulse)?;
+        let status = response.status();
+        Ok((status, response.bytes_while(MAX_ANSWER_BYTES, self.pulse)?))
     }
 
     fn read<T: DeserializeOwned>(
@@ -253,6 +259,15 @@ impl OnboardingError {
     /// May be gone by the next attempt.
     fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Unavailable { .. })
+    }
+}
+
+impl From<HttpError> for OnboardingError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::GaveUp(gave_up) => Self::GaveUp(gave_up),
+            error => Self::Unreachable(error),
+        }
     }
 }
 
@@ -319,6 +334,7 @@ mod tests {
             user_agent: "unit-test",
             project,
             patience,
+            pulse: &Pulse::none(),
         };
         onboarding.run(&AccessToken::new(Secret::new("ya29.a")))
     }

@@ -1,16 +1,20 @@
 //! Who we are to Code Assist: the account that is signed in, a token that lives
 //! and the project it works in.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
-use crate::http::{Http, HttpError};
+use crate::http::{GaveUp, Http, HttpError, Pulse};
 use crate::oauth::credentials::{Assignment, Credentials};
 use crate::oauth::import::{self, ImportError};
 use crate::oauth::sign_in::{SignInError, SignIns, Started};
 use crate::oauth::token_source::{Renewals, SignOut, TokenSource};
+use crate::oauth::turn::{NoTurn, Taken, Turn};
 use crate::oauth::{AccessToken, AuthError};
 use crate::secret::Secret;
 use crate::upstream::code_assist::default_user_agent;
@@ -24,6 +28,9 @@ const SETTLED: Duration = Duration::from_secs(30);
 /// Provisioning is quick, or under way and polled; no question takes this long.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whoever has the turn is done by then: with its patience, and one last answer.
+const TURN_PATIENCE: Duration = Duration::from_secs(10 * 60);
+
 /// The Google account the proxy works with.
 #[derive(Debug)]
 pub struct Account {
@@ -35,7 +42,7 @@ pub struct Account {
     sign_ins: SignIns,
     tokens: TokenSource,
     /// Held by the one who asks Google for the project.
-    turn: Mutex<()>,
+    turn: Turn,
     last: Mutex<Option<Attempt>>,
 }
 
@@ -81,7 +88,7 @@ pub struct Status {
 pub enum AccountError {
     /// Nobody is signed in, or no token can be had right now.
     #[error(transparent)]
-    Auth(#[from] AuthError),
+    Auth(AuthError),
     #[error(transparent)]
     SignIn(#[from] SignInError),
     #[error(transparent)]
@@ -97,6 +104,9 @@ pub enum AccountError {
     /// Google is busy, broken, slow or unintelligible.
     #[error(transparent)]
     Unavailable(OnboardingError),
+    /// Says nothing about the account: the next one who asks goes on.
+    #[error(transparent)]
+    GaveUp(GaveUp),
 }
 
 impl AccountError {
@@ -121,27 +131,28 @@ impl Account {
             user_agent: config.user_agent.clone().unwrap_or_else(default_user_agent),
             configured: config.project.clone().filter(|project| !project.is_empty()),
             sign_ins: SignIns::new(config),
-            turn: Mutex::new(()),
+            turn: Turn::default(),
             last: Mutex::new(None),
         }
     }
 
     /// Token and project for a request. Asks Google for the project where it is
-    /// not known yet, once for everyone who waits.
-    pub fn ready(&self) -> Result<Ready, AccountError> {
+    /// not known yet, once for everyone who waits. `pulse` is asked meanwhile; if the
+    /// one who asks Google gives up, the next one who waits takes over.
+    pub fn ready(&self, pulse: &Pulse) -> Result<Ready, AccountError> {
         let asked_at = Instant::now();
-        if let Some(ready) = self.as_ready(&self.tokens.credentials()?) {
+        if let Some(ready) = self.as_ready(&self.tokens.credentials(pulse)?) {
             return Ok(ready);
         }
-        let _turn = self.turn();
+        let _turn = self.turn(pulse)?;
         // Others may have found it meanwhile, or found that there is none.
-        let account = self.tokens.credentials()?;
+        let account = self.tokens.credentials(pulse)?;
         if let Some(ready) = self.as_ready(&account) {
             return Ok(ready);
         }
         match self.known_failure(&account, asked_at) {
             Some(failure) => Err(failure),
-            None => self.settle(account),
+            None => self.settle(account, pulse),
         }
     }
 
@@ -238,8 +249,8 @@ impl Account {
     /// Google answered 403 to a request for this project: the next request asks
     /// for the project again. Not if it has just been found: the answer would be
     /// the same.
-    pub fn forget_project(&self, refused: &str) {
-        let Ok(account) = self.tokens.credentials() else {
+    pub fn forget_project(&self, refused: &str, pulse: &Pulse) {
+        let Ok(account) = self.tokens.credentials(pulse) else {
             return;
         };
         let is_current = account
@@ -252,7 +263,7 @@ impl Account {
         };
         if is_current
             && !is_settled
-            && let Err(error) = self.tokens.remember_project(&account, None)
+            && let Err(error) = self.tokens.remember_project(&account, None, pulse)
         {
             log::warn!("cannot forget the project {refused}: {error}");
         }
@@ -260,7 +271,8 @@ impl Account {
 
     fn welcome(&self, credentials: Credentials) -> Result<SignedIn, AccountError> {
         self.tokens.adopt(credentials)?;
-        Ok(self.signed_in(self.ready()?))
+        // Who signs in shall have a project, even if the page is closed meanwhile.
+        Ok(self.signed_in(self.ready(&Pulse::none())?))
     }
 
     fn signed_in(&self, ready: Ready) -> SignedIn {
@@ -293,9 +305,12 @@ impl Account {
     }
 
     /// Asks for the project and keeps the answer. The caller holds `turn`.
-    fn settle(&self, account: Credentials) -> Result<Ready, AccountError> {
+    fn settle(&self, account: Credentials, pulse: &Pulse) -> Result<Ready, AccountError> {
         let refresh_token = account.refresh_token.clone();
-        let outcome = self.ask_for_project(account);
+        let outcome = self.ask_for_project(account, pulse);
+        if let Err(AccountError::GaveUp(gave_up)) = outcome {
+            return Err(AccountError::GaveUp(gave_up));
+        }
         *self.last() = Some(Attempt {
             at: Instant::now(),
             refresh_token,
@@ -308,7 +323,8 @@ impl Account {
             tier: provisioned.tier,
             configured: self.configured.clone(),
         };
-        self.tokens.remember_project(&account, Some(assignment))?;
+        self.tokens
+            .remember_project(&account, Some(assignment), pulse)?;
         Ok(Ready {
             token: account.access_token,
             project,
@@ -319,6 +335,7 @@ impl Account {
     fn ask_for_project(
         &self,
         account: Credentials,
+        pulse: &Pulse,
     ) -> Result<(Credentials, Provisioned), AccountError> {
         let onboarding = Onboarding {
             http: &self.http.with_patience(ANSWER_PATIENCE),
@@ -326,11 +343,12 @@ impl Account {
             user_agent: &self.user_agent,
             project: self.configured.as_deref(),
             patience: Patience::default(),
+            pulse,
         };
         match onboarding.run(&account.access_token) {
             Err(OnboardingError::Unauthenticated { .. }) => {
                 self.tokens.discard(&account.access_token);
-                let renewed = self.tokens.credentials()?;
+                let renewed = self.tokens.credentials(pulse)?;
                 let provisioned = onboarding.run(&renewed.access_token)?;
                 Ok((renewed, provisioned))
             }
@@ -338,12 +356,25 @@ impl Account {
         }
     }
 
-    fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn turn(&self, pulse: &Pulse) -> Result<Taken<'_>, AccountError> {
+        let turn = self.turn.take(TURN_PATIENCE, pulse);
+        turn.map_err(|error| match error {
+            NoTurn::GaveUp(gave_up) => AccountError::GaveUp(gave_up),
+            NoTurn::Busy { limit } => OnboardingError::Unfinished { limit }.into(),
+        })
     }
 
     fn last(&self) -> MutexGuard<'_, Option<Attempt>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<AuthError> for AccountError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::GaveUp(gave_up) => Self::GaveUp(gave_up),
+            error => Self::Auth(error),
+        }
     }
 }
 
@@ -353,201 +384,8 @@ impl From<OnboardingError> for AccountError {
             OnboardingError::Refused(refusal) => Self::Refused(refusal),
             OnboardingError::Unauthenticated { said } => Self::Unauthenticated { said },
             OnboardingError::Unreachable(error) => Self::Unreachable(error),
+            OnboardingError::GaveUp(gave_up) => Self::GaveUp(gave_up),
             error => Self::Unavailable(error),
         }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use std::thread;
-
-    use super::*;
-    use crate::oauth::testing::{Answer, FakeGoogle};
-
-    const LICENSED: &str =
-        r#"{"currentTier":{"id":"standard-tier"},"cloudaicompanionProject":"acme"}"#;
-    const INELIGIBLE: &str = r#"{"ineligibleTiers":[
-        {"reasonCode":"UNSUPPORTED_CLIENT","reasonMessage":"Gone."}]}"#;
-    const TOKENS: &str = r#"{"access_token":"ya29.a","expires_in":3599,"refresh_token":"1//r"}"#;
-
-    struct Scene {
-        google: FakeGoogle,
-        folder: tempfile::TempDir,
-    }
-
-    impl Scene {
-        fn new(answers: Vec<Answer>) -> Self {
-            Self {
-                google: FakeGoogle::start(answers),
-                folder: tempfile::tempdir().unwrap(),
-            }
-        }
-
-        fn process(&self, project: Option<&str>) -> Account {
-            let mut config = self.google.config();
-            config.token_store = self.folder.path().join("tokens.json");
-            config.project = project.map(str::to_owned);
-            Account::new(self.google.http(), &config)
-        }
-
-        fn sign_in(&self, account: &Account) -> Result<SignedIn, AccountError> {
-            let started = account.begin_sign_in("http://127.0.0.1:1".into()).unwrap();
-            account.finish_sign_in("code", started.state.reveal())
-        }
-    }
-
-    /// The answers to a sign-in, up to the project.
-    fn signing_in() -> Vec<Answer> {
-        vec![
-            Answer::json(200, TOKENS),
-            Answer::json(200, r#"{"email":"me@example.com"}"#),
-        ]
-    }
-
-    #[test]
-    fn a_sign_in_leads_to_a_project_that_outlives_the_process() {
-        let mut answers = signing_in();
-        answers.push(Answer::json(200, LICENSED));
-        let scene = Scene::new(answers);
-        let account = scene.process(None);
-        let signed_in = scene.sign_in(&account).unwrap();
-        assert_eq!(signed_in.email.as_deref(), Some("me@example.com"));
-        assert_eq!(signed_in.project, "acme");
-        for process in [&account, &scene.process(None)] {
-            assert_eq!(process.ready().unwrap().project, "acme");
-            let status = process.status();
-            assert!(status.signed_in && status.problem.is_none());
-            assert_eq!(status.tier.as_deref(), Some("standard-tier"));
-        }
-        assert_eq!(scene.google.requests().len(), 3);
-    }
-
-    #[test]
-    fn another_configured_project_is_a_reason_to_ask_again() {
-        let mut answers = signing_in();
-        answers.push(Answer::json(200, LICENSED));
-        answers.push(Answer::json(
-            200,
-            r#"{"currentTier":{"id":"standard-tier"}}"#,
-        ));
-        let scene = Scene::new(answers);
-        scene.sign_in(&scene.process(None)).unwrap();
-        let other = scene.process(Some("other"));
-        assert_eq!(other.status().project, None);
-        assert_eq!(other.ready().unwrap().project, "other");
-        assert_eq!(other.ready().unwrap().project, "other");
-        assert_eq!(scene.google.requests().len(), 4);
-    }
-
-    #[test]
-    fn lesson_01_a_refusal_keeps_the_credentials_and_is_not_asked_for_again_at_once() {
-        let mut answers = signing_in();
-        answers.push(Answer::json(200, INELIGIBLE));
-        let scene = Scene::new(answers);
-        let account = scene.process(None);
-        let refused = scene.sign_in(&account).unwrap_err();
-        assert!(matches!(refused, AccountError::Refused(_)), "{refused}");
-        let again = account.ready().unwrap_err();
-        assert_eq!(again.to_string(), refused.to_string());
-        assert_eq!(scene.google.requests().len(), 3);
-        let status = account.status();
-        assert!(status.signed_in);
-        assert_eq!(status.problem.unwrap().to_string(), refused.to_string());
-    }
-
-    #[test]
-    fn many_who_wait_cause_one_question() {
-        let mut answers = signing_in();
-        answers.push(Answer::json(503, "{}"));
-        answers.push(Answer::json(200, LICENSED));
-        let scene = Scene::new(answers);
-        let account = scene.process(None);
-        let busy = scene.sign_in(&account).unwrap_err();
-        assert!(matches!(busy, AccountError::Unavailable(_)), "{busy}");
-        thread::scope(|scope| {
-            let threads: Vec<_> = (0..16).map(|_| scope.spawn(|| account.ready())).collect();
-            for thread in threads {
-                assert_eq!(thread.join().unwrap().unwrap().project, "acme");
-            }
-        });
-        assert_eq!(scene.google.requests().len(), 4);
-    }
-
-    #[test]
-    fn a_401_costs_one_refresh_and_one_retry() {
-        let renewed = r#"{"access_token":"ya29.b","expires_in":3599}"#;
-        let mut answers = signing_in();
-        answers.push(Answer::json(401, "{}"));
-        answers.push(Answer::json(200, renewed));
-        answers.push(Answer::json(200, LICENSED));
-        let scene = Scene::new(answers);
-        let account = scene.process(None);
-        assert_eq!(scene.sign_in(&account).unwrap().project, "acme");
-        assert_eq!(account.ready().unwrap().token.reveal(), "ya29.b");
-        assert_eq!(scene.google.requests().len(), 5);
-
-        let mut answers = signing_in();
-        answers.push(Answer::json(401, "{}"));
-        answers.push(Answer::json(200, renewed));
-        answers.push(Answer::json(401, "{}"));
-        let scene = Scene::new(answers);
-        let error = scene.sign_in(&scene.process(None)).unwrap_err();
-        assert!(matches!(error, AccountError::Unauthenticated { .. }));
-        assert_eq!(scene.google.requests().len(), 5);
-    }
-
-    #[test]
-    fn an_import_brings_its_project_along() {
-        let scene = Scene::new(vec![
-            Answer::json(200, r#"{"access_token":"ya29.b","expires_in":3599}"#),
-            Answer::json(200, r#"{"email":"me@example.com"}"#),
-        ]);
-        let file = scene.folder.path().join("peer.json");
-        std::fs::write(&file, r#"{"refresh_token":"1//p","project_id":"peers"}"#).unwrap();
-        let imported = scene.process(None).import(&file).unwrap();
-        assert_eq!(imported.project, "peers");
-        assert_eq!(imported.email.as_deref(), Some("me@example.com"));
-        assert_eq!(scene.google.requests().len(), 2);
-    }
-
-    #[test]
-    fn an_import_that_cannot_be_renewed_leaves_the_sign_in_that_was_there() {
-        let dead = r#"{"error":"invalid_grant"}"#;
-        for (status, answer) in [(400, dead), (503, "<html>")] {
-            let mut answers = signing_in();
-            answers.push(Answer::json(200, LICENSED));
-            answers.push(Answer::json(status, answer));
-            let scene = Scene::new(answers);
-            let account = scene.process(None);
-            scene.sign_in(&account).unwrap();
-            let file = scene.folder.path().join("peer.json");
-            std::fs::write(&file, r#"{"refresh_token":"1//dead"}"#).unwrap();
-            let error = account.import(&file).unwrap_err();
-            assert!(error.to_string().contains("nothing has changed"), "{error}");
-            let status = scene.process(None).status();
-            assert_eq!(status.email.as_deref(), Some("me@example.com"));
-        }
-    }
-
-    #[test]
-    fn a_project_that_google_refuses_later_is_looked_for_again_but_not_at_once() {
-        let mut answers = signing_in();
-        answers.push(Answer::json(200, LICENSED));
-        answers.push(Answer::json(200, LICENSED));
-        let scene = Scene::new(answers);
-        let account = scene.process(None);
-        scene.sign_in(&account).unwrap();
-        account.forget_project("acme");
-        assert_eq!(account.status().project.as_deref(), Some("acme"));
-        // A process that has not just asked.
-        let other = scene.process(None);
-        other.forget_project("another");
-        assert_eq!(other.status().project.as_deref(), Some("acme"));
-        other.forget_project("acme");
-        assert_eq!(other.status().project, None);
-        assert_eq!(other.ready().unwrap().project, "acme");
-        assert_eq!(scene.google.requests().len(), 4);
     }
 }
