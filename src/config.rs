@@ -1,6 +1,6 @@
 //! Every setting, one documented field each, and where Google is.
 //!
-//! Only `cli/settings.rs` reads flags and the environment; everyone else
+//! Only `cli/settings/` reads flags and the environment; everyone else
 //! receives these values.
 
 use std::path::PathBuf;

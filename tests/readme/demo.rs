@@ -4,8 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 /// Where the program gets its settings from.
-const SOURCES: [&str; 2] = [
-    include_str!("../../src/cli/settings.rs"),
+const SOURCES: [&str; 3] = [
+    include_str!("../../src/cli/settings/mod.rs"),
+    include_str!("../../src/cli/settings/network.rs"),
     include_str!("../../src/cli/logger.rs"),
 ];
 
