@@ -23,7 +23,7 @@ pub fn program() -> Command {
 pub fn settings_read() -> impl Iterator<Item = &'static str> {
     let code = SOURCES
         .iter()
-        .map(|file| file.split("#[cfg(test)]").next().unwrap());
+        .map(|file| file.split("#[cfg(test)]\nmod tests {").next().unwrap());
     let literals = code.flat_map(|code| code.split('"').skip(1).step_by(2));
     let is_name_letter = |c: char| c.is_ascii_uppercase() || c == '_';
     literals.filter(move |text| text.contains('_') && text.chars().all(is_name_letter))

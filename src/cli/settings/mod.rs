@@ -4,6 +4,8 @@ mod network;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -125,6 +127,18 @@ pub fn log_filter(variables: impl Fn(&str) -> Option<OsString>) -> Result<String
     Settings { variables }.log_filter()
 }
 
+/// The names of all settings.
+pub(super) fn names() -> BTreeSet<String> {
+    let names = RefCell::new(BTreeSet::new());
+    let unset = |name: &str| {
+        names.borrow_mut().insert(name.to_owned());
+        None
+    };
+    // Whatever comes of it: each is looked up, since none is set.
+    let _ = (read(unset, &Flags::default()), log_filter(unset));
+    names.into_inner()
+}
+
 struct Settings<V> {
     variables: V,
 }
@@ -155,8 +169,9 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
 
     /// Text that can stand in an HTTP header.
     fn header(&self, name: &str) -> Result<Option<String>, BadSetting> {
-        let value = self.text(name)?;
-        match value {
+        // What is copied, or read from a file, brings a space or a line end with it.
+        let value = self.text(name)?.map(|value| value.trim().to_owned());
+        match value.filter(|value| !value.is_empty()) {
             Some(value)
                 if !value
                     .bytes()
@@ -172,7 +187,7 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
     }
 
     fn secret(&self, name: &str) -> Result<Option<Secret>, BadSetting> {
-        Ok(self.header(name)?.map(|value| Secret::new(value.trim())))
+        Ok(self.header(name)?.map(Secret::new))
     }
 
     fn host(&self, flags: &Flags) -> Result<String, BadSetting> {

@@ -102,6 +102,24 @@ fn search_gives_way_to_functions_unless_it_is_told_not_to() {
 }
 
 #[test]
+fn a_key_may_have_space_and_line_ends_around_it() {
+    let config = with(&[("GEMINI_API_KEY", " k \r\n"), ("PROXY_API_KEY", "a\n")]).unwrap();
+    assert_eq!(config.gemini_api_key, Some(Secret::new("k")));
+    assert_eq!(config.api_keys, [Secret::new("a")]);
+    let blank = with(&[("GEMINI_API_KEY", " \n")]).unwrap();
+    assert_eq!(blank.gemini_api_key, None);
+    assert_eq!(blank.upstream, UpstreamKind::CodeAssist);
+}
+
+#[test]
+fn all_names_are_known_whatever_is_set() {
+    let names = names();
+    for name in ["PROXY_PORT", "RUST_LOG", "all_proxy", "GOOGLE_REVOKE_URL"] {
+        assert!(names.contains(name), "{name}");
+    }
+}
+
+#[test]
 fn an_address_may_have_space_around_it() {
     let config = with(&[("CODE_ASSIST_ENDPOINT", " https://example.com/ ")]).unwrap();
     assert_eq!(config.endpoints.code_assist, "https://example.com");
