@@ -128,6 +128,8 @@ impl CliError {
             Self::UnknownClient { .. } => Some("`gemini-proxy setup` lists all of them."),
             Self::Listen { hint, .. } => hint.as_deref(),
             Self::Account(error) if error.needs_sign_in() => Some("Run `gemini-proxy login`."),
+            // They say what is wrong with what was typed.
+            Self::Account(AccountError::Import(_) | AccountError::SignIn(_)) => None,
             Self::Account(_) | Self::Google(_) => {
                 Some("`gemini-proxy doctor` says what stands in the way.")
             }

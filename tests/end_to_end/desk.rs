@@ -301,6 +301,32 @@ fn each_command_has_a_help_of_its_own() {
     }
 }
 
+/// `script` (util-linux) gives it a terminal; machines without it cannot tell.
+#[cfg(target_os = "linux")]
+#[test]
+fn words_are_coloured_on_a_terminal_unless_that_is_not_wanted() {
+    let command = format!("'{}' sevre", env!("CARGO_BIN_EXE_gemini-proxy"));
+    for (home, shown) in [
+        (
+            Home::bare(),
+            "\u{1b}[31merror\u{1b}[0m: unknown command 'sevre'",
+        ),
+        (
+            Home::bare().env("NO_COLOR", "1"),
+            "error: unknown command 'sevre'",
+        ),
+    ] {
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
+        let Some(mut running) = home.start_other(script) else {
+            return;
+        };
+        assert_eq!(running.end().code(), Some(2));
+        let said = running.stdout.text();
+        assert!(said.starts_with(shown), "{said:?}");
+    }
+}
+
 #[test]
 fn a_port_where_we_are_already_is_said_so_with_its_address() {
     let simulator = Simulator::start().unwrap();

@@ -337,8 +337,14 @@ fn what_is_wrong_on_this_machine_is_named() {
         let cause = checks[wrong]["cause"].as_str().unwrap();
         assert!(cause.contains(says), "{cause}");
     }
+    let misspelt = good().env("PROXY_UPSTREAM", "gemini-api");
+    let (_, checks) = examined(&misspelt.env("GEMINI_API_KYE", "k"));
+    let cause = checks["settings"]["cause"].as_str().unwrap();
+    assert!(cause.contains("did you mean GEMINI_API_KEY?"), "{cause}");
     // Of another program, for all that can be told.
-    let (finished, _) = examined(&good().env("GEMINI_SANDBOX", "true"));
+    let others = good().env("GEMINI_SANDBOX", "true");
+    let others = others.env("PROXY_API_KEY", "k").env("PROXY_API_KEYS", "k");
+    let (finished, _) = examined(&others);
     assert_eq!(finished.code, Some(0), "{finished:?}");
 }
 

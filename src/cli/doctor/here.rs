@@ -28,12 +28,30 @@ const OF_GEMINI_CLI: &str = "GEMINI_CLI_HOME";
 
 /// The settings, and what is to be said about them.
 pub(super) fn settings(flags: &Flags) -> (Option<Config>, Result<String, Fault>) {
-    match dotenv::load().and_then(|names| Ok((names, config(flags)?))) {
-        Ok((names, config)) => (Some(config), unknown_names(&names)),
-        Err(error) => {
-            let mend = "correct it, and run `gemini-proxy doctor` again";
-            (None, Err(Fault::new(error.to_string(), mend)))
+    let mend = "correct it, and run `gemini-proxy doctor` again";
+    let in_file = match dotenv::load() {
+        Ok(names) => names,
+        Err(error) => return (None, Err(Fault::new(error.to_string(), mend))),
+    };
+    let unknown = unknown_names(&in_file);
+    match config(flags) {
+        Ok(config) if unknown.is_empty() => (Some(config), Ok(understood(in_file.len()))),
+        Ok(config) => {
+            let mend = "rename it: README.md lists all settings";
+            (Some(config), Err(Fault::new(unknown.join("; "), mend)))
         }
+        // What seems to be missing may only be misspelt.
+        Err(error) => {
+            let all: Vec<_> = [error.to_string()].into_iter().chain(unknown).collect();
+            (None, Err(Fault::new(all.join("; "), mend)))
+        }
+    }
+}
+
+fn understood(in_file: usize) -> String {
+    match in_file {
+        0 => "from the environment; all of them are understood".to_owned(),
+        count => format!("from the environment and .env ({count}); all of them are understood"),
     }
 }
 
@@ -46,8 +64,10 @@ fn config(flags: &Flags) -> Result<Config, CliError> {
 }
 
 /// `in_file`: the names that `.env` sets. There nothing of another program is
-/// expected; in the environment only what is spelt nearly as one of ours is ours.
-fn unknown_names(in_file: &[String]) -> Result<String, Fault> {
+/// expected; in the environment only what is spelt nearly as one of ours that is not
+/// set.
+fn unknown_names(in_file: &[String]) -> Vec<String> {
+    let is_set = |name: &str| std::env::var_os(name).is_some();
     let known = settings::names();
     let all = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let mut wrong = BTreeSet::new();
@@ -57,20 +77,18 @@ fn unknown_names(in_file: &[String]) -> Result<String, Fault> {
         if known.contains(&name) || name == OF_GEMINI_CLI || !may_be_ours {
             continue;
         }
+        let is_of_file = in_file.contains(&name);
         match nearest(&name, known.iter().map(String::as_str)) {
-            Some(meant) => wrong.insert(format!("{name} is unknown; did you mean {meant}?")),
-            None if in_file.contains(&name) => wrong.insert(format!("{name} in .env is unknown")),
-            None => continue,
-        };
+            Some(meant) if is_of_file || !is_set(meant) => {
+                wrong.insert(format!("{name} is unknown; did you mean {meant}?"));
+            }
+            None if is_of_file => {
+                wrong.insert(format!("{name} in .env is unknown"));
+            }
+            _ => {}
+        }
     }
-    if wrong.is_empty() {
-        return Ok(match in_file.len() {
-            0 => "from the environment; all of them are understood".to_owned(),
-            count => format!("from the environment and .env ({count}); all are understood"),
-        });
-    }
-    let cause = wrong.into_iter().collect::<Vec<_>>().join("; ");
-    Err(Fault::new(cause, "rename it: README.md lists all settings"))
+    wrong.into_iter().collect()
 }
 
 /// Which of Google's services is asked, and why.
