@@ -33,6 +33,11 @@ fn lesson_28_setup_prints_the_settings_of_every_client_and_never_the_key() {
         assert!(printed(&finished).contains("http://127.0.0.1:3000/v1"));
         assert!(!finished.stderr.is_empty(), "it says where to put it");
     }
+    let chosen = home.run(&["setup", "env", "--port", "0"]);
+    assert!(
+        chosen.stderr.contains("Name one with --port."),
+        "{chosen:?}"
+    );
     let home = home
         .env("PROXY_API_KEY", "sk-mine")
         .env("PROXY_HOST", "0.0.0.0");

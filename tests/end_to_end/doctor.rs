@@ -220,6 +220,21 @@ fn lesson_20_every_kind_of_account_that_may_not_work_is_told_what_to_do() {
 }
 
 #[test]
+fn a_sign_in_that_has_ended_is_found_at_the_account_and_from_then_on_at_the_tokens() {
+    let simulator = Simulator::start().unwrap();
+    let home = home(Road::CodeAssist, &simulator);
+    simulator.expire_access_tokens();
+    simulator.revoke_refresh_tokens();
+    for wrong in ["account", "tokens"] {
+        let (_, checks) = examined(&home);
+        assert_eq!(states(&checks, "wrong"), [wrong]);
+        assert_eq!(checks[wrong]["mend"], "gemini-proxy login");
+        let cause = checks[wrong]["cause"].as_str().unwrap();
+        assert!(cause.contains("the sign-in has ended"), "{cause}");
+    }
+}
+
+#[test]
 fn tools_and_streams_that_fail_are_found_by_themselves() {
     let tool = |mut item: Value| {
         item["contains"] = json!("report_state");

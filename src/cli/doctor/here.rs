@@ -146,7 +146,10 @@ pub(super) fn port(config: &Config) -> Result<String, Fault> {
             match serve::check_exposure(config, address) {
                 Ok(()) if config.port == 0 => Ok("the system will choose one".to_owned()),
                 Ok(()) => Ok(format!("{} is free", base_url(address))),
-                Err(bad) => Err(Fault::new(bad.to_string(), "gemini-proxy key")),
+                Err(bad) => {
+                    let mend = "export PROXY_API_KEY=$(gemini-proxy key)";
+                    Err(Fault::new(bad.to_string(), mend))
+                }
             }
         }
         Err(error) if error.kind() == ErrorKind::AddrInUse => match port::running_proxy(config) {

@@ -96,16 +96,19 @@ pub(super) fn clock(date: Option<&str>) -> Option<Result<String, Fault>> {
     } else {
         (googles - ours, "behind")
     };
-    Some(if skew <= MAX_SKEW_SECONDS {
-        Ok("agrees with Google's".to_owned())
+    if skew <= MAX_SKEW_SECONDS {
+        return Some(Ok("agrees with Google's".to_owned()));
+    }
+    let cause = format!(
+        "this machine's clock is {skew} s {word} Google's: tokens are taken for dead, or for alive, \
+         when they are not"
+    );
+    let mend = if cfg!(target_os = "linux") {
+        "sudo timedatectl set-ntp true"
     } else {
-        Err(Fault::new(
-            format!(
-                "this machine's clock is {skew} s {word} Google's: tokens will seem dead or alive when they are not"
-            ),
-            "sudo timedatectl set-ntp true",
-        ))
-    })
+        "let the system set the clock by itself"
+    };
+    Some(Err(Fault::new(cause, mend)))
 }
 
 #[cfg(test)]

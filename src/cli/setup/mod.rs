@@ -50,6 +50,10 @@ pub(super) fn run(config: &Config, options: &Options) -> Result<(), CliError> {
     )?;
     let mut err = std::io::stderr();
     writeln!(err, "{}", client.where_to)?;
+    if config.port == 0 {
+        let note = "PROXY_PORT is 0: the port is chosen at each start. Name one with --port.";
+        writeln!(err, "{note}")?;
+    }
     if has_key {
         writeln!(err, "{}", client.about_key)?;
     }
