@@ -6,11 +6,12 @@ use crate::cli::CliError;
 
 const FILE: &str = ".env";
 
-/// Reads the file, if there is one. What is set in the environment stays.
-pub(super) fn load() -> Result<(), CliError> {
+/// Reads the file, if there is one, and returns the names that it sets. What is set in
+/// the environment stays.
+pub(super) fn load() -> Result<Vec<String>, CliError> {
     let text = match std::fs::read_to_string(FILE) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(CliError::Dotenv(error.to_string())),
     };
     if let Some(line) = substitution(&text) {
@@ -27,7 +28,9 @@ pub(super) fn load() -> Result<(), CliError> {
             broken_line(&text)
         )),
         _ => CliError::Dotenv("cannot be understood".into()),
-    })
+    })?;
+    let pairs = dotenvy::from_read_iter(text.as_bytes());
+    Ok(pairs.flatten().map(|(name, _)| name).collect())
 }
 
 /// The line of the first `$` that dotenvy would take for the name of a variable.

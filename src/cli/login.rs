@@ -2,7 +2,7 @@
 //! what is pasted here race; whichever comes first wins. So it works at a
 //! desktop, over SSH and in a container.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -129,14 +129,16 @@ fn wait(
                 outcome
             }
             Ok(Event::Pasted(text)) => match pasted(account, started, &text) {
-                Some(outcome) => outcome,
-                None => {
-                    say(
-                        "That is neither a code nor an address with a code in it. Paste it again:",
-                    )?;
+                Ok(outcome) => outcome,
+                Err(complaint) => {
+                    say(complaint)?;
                     continue;
                 }
             },
+            // Ctrl-D. Without a terminal nobody could have typed anything.
+            Ok(Event::InputEnded) if std::io::stdin().is_terminal() => {
+                return Err(CliError::LoginGivenUp);
+            }
             Ok(Event::InputEnded) if only_pasted => return Err(CliError::NothingPasted),
             Ok(Event::InputEnded) => continue,
             Err(_) => return Err(CliError::LoginTimedOut { minutes: MINUTES }),
@@ -156,7 +158,7 @@ fn wait_for_redirect(account: Arc<Account>, events: Sender<Event>) -> Result<Str
     let listener = Listener::bind("127.0.0.1", 0).map_err(|source| CliError::Listen {
         address: "127.0.0.1".into(),
         source,
-        hint: Some("Without it, use `gemini-proxy login --no-browser`."),
+        hint: Some("Without it, use `gemini-proxy login --no-browser`.".to_owned()),
     })?;
     let redirect_uri = format!("http://{}/auth/callback", listener.local_addr());
     let service = RedirectService::new(account, move |redirect| {
@@ -170,7 +172,7 @@ fn wait_for_redirect(account: Arc<Account>, events: Sender<Event>) -> Result<Str
 fn wait_for_pasted(events: Sender<Event>) {
     thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if !line.trim().is_empty() && events.send(Event::Pasted(line)).is_err() {
+            if events.send(Event::Pasted(line)).is_err() {
                 return;
             }
         }
@@ -178,11 +180,15 @@ fn wait_for_pasted(events: Sender<Event>) {
     });
 }
 
-fn pasted(account: &Account, started: &Started, text: &str) -> Option<Outcome> {
+/// Or why there is nothing in it to go on with.
+fn pasted(account: &Account, started: &Started, text: &str) -> Result<Outcome, &'static str> {
+    if text.trim().is_empty() {
+        return Err("Nothing was pasted. Paste the code or the address here (Ctrl-D gives up):");
+    }
     match parse_pasted(text) {
-        Pasted::Code(code) => Some(account.finish_with_pasted_code(code.reveal(), &started.state)),
+        Pasted::Code(code) => Ok(account.finish_with_pasted_code(code.reveal(), &started.state)),
         Pasted::Redirect { code, state } => {
-            Some(account.finish_sign_in(code.reveal(), state.reveal()))
+            Ok(account.finish_sign_in(code.reveal(), state.reveal()))
         }
         Pasted::Denied {
             error,
@@ -191,9 +197,15 @@ fn pasted(account: &Account, started: &Started, text: &str) -> Option<Outcome> {
         } => {
             let state = state.unwrap_or_else(|| started.state.clone());
             let denied = account.sign_in_denied(&error, description.as_deref(), state.reveal());
-            Some(Err(denied.into()))
+            Ok(Err(denied.into()))
         }
-        Pasted::Nonsense => None,
+        Pasted::Authorization => Err(
+            "That is the address to open. Open it in a browser, agree there, and paste the address \
+             at which the browser then ends, or the code that Google shows:",
+        ),
+        Pasted::Nonsense => {
+            Err("That is neither a code nor an address with a code in it. Paste it again:")
+        }
     }
 }
 

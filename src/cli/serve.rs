@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::cli::settings::BadSetting;
-use crate::cli::{CliError, signals};
+use crate::cli::{CliError, port, signals};
 use crate::config::{Config, Origins, UpstreamKind};
 use crate::http::{Fetcher, Http, Reach};
 use crate::server::transport::listener::{Limits, Listener};
@@ -52,15 +52,29 @@ pub(super) fn bind(config: &Config) -> Result<Listener, CliError> {
     let listener =
         Listener::bind(&config.host, config.port).map_err(|source| CliError::Listen {
             address: format!("{}:{}", config.host, config.port),
-            hint: (source.kind() == ErrorKind::AddrInUse)
-                .then_some("Another program uses this port; choose one with --port or PROXY_PORT."),
+            hint: (source.kind() == ErrorKind::AddrInUse).then(|| in_use(config)),
             source,
         })?;
-    let address = listener.local_addr();
-    if config.api_keys.is_empty() && !address.ip().to_canonical().is_loopback() {
-        return Err(BadSetting::needs_api_key(address).into());
-    }
+    check_exposure(config, listener.local_addr())?;
     Ok(listener)
+}
+
+/// Whether it is certain who may come.
+pub(super) fn check_exposure(config: &Config, address: SocketAddr) -> Result<(), BadSetting> {
+    if config.api_keys.is_empty() && !address.ip().to_canonical().is_loopback() {
+        return Err(BadSetting::needs_api_key(address));
+    }
+    Ok(())
+}
+
+fn in_use(config: &Config) -> String {
+    match port::running_proxy(config) {
+        Some(base) => format!(
+            "gemini-proxy is already running there: point clients at {base}/v1. For a second one \
+             choose another port with --port or PROXY_PORT."
+        ),
+        None => "Another program uses this port; choose one with --port or PROXY_PORT.".to_owned(),
+    }
 }
 
 pub(super) fn account(config: &Config) -> Result<Arc<Account>, CliError> {
@@ -72,16 +86,21 @@ pub(super) fn service(
     account: Arc<Account>,
     address: SocketAddr,
 ) -> Result<Arc<Service>, CliError> {
+    let upstream = upstream(config, account.clone())?;
+    let fetcher = Fetcher::new(&config.outbound, Reach::public_only())?;
+    Ok(Service::new(config, upstream, fetcher, account, address))
+}
+
+/// The road that is chosen.
+pub(super) fn upstream(config: &Config, account: Arc<Account>) -> Result<Upstream, CliError> {
     let http = Http::new(&config.outbound)?;
-    let upstream = match (config.upstream, &config.gemini_api_key) {
+    Ok(match (config.upstream, &config.gemini_api_key) {
         (UpstreamKind::GeminiApi, Some(key)) => {
             Upstream::GeminiApi(GeminiApi::new(http, config, key.clone()))
         }
         // The settings see to it that the Gemini API has its key.
-        _ => Upstream::CodeAssist(CodeAssist::new(http, config, account.clone())),
-    };
-    let fetcher = Fetcher::new(&config.outbound, Reach::public_only())?;
-    Ok(Service::new(config, upstream, fetcher, account, address))
+        _ => Upstream::CodeAssist(CodeAssist::new(http, config, account)),
+    })
 }
 
 /// What someone who starts it should know, in the log.

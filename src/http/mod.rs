@@ -407,6 +407,19 @@ fn proxy(outbound: &Outbound) -> Result<Option<Proxy>, BadProxy> {
     builder.build().map(Some).map_err(|_| BadProxy)
 }
 
+/// The proxy through which an address is reached, if there is one: without the name and
+/// the password that it may want.
+pub fn proxy_for(outbound: &Outbound, url: &str) -> Option<String> {
+    let used = proxy(outbound).ok()??;
+    if is_loopback(url) || used.is_no_proxy(&url.parse().ok()?) {
+        return None;
+    }
+    let mut shown = url::Url::parse(outbound.proxy.as_ref()?.reveal()).ok()?;
+    shown.set_username("").ok()?;
+    shown.set_password(None).ok()?;
+    Some(shown.to_string().trim_end_matches('/').to_owned())
+}
+
 /// What mends the failures that a person can mend.
 fn hint(detail: &str) -> &'static str {
     if detail.contains("UnknownIssuer") || detail.contains("invalid peer certificate") {

@@ -22,6 +22,8 @@ pub enum Pasted {
         description: Option<String>,
         state: Option<Secret>,
     },
+    /// The address that was to be opened, instead of the one that comes back.
+    Authorization,
     /// None of these.
     Nonsense,
 }
@@ -62,7 +64,11 @@ fn redirect(text: &str) -> Option<Pasted> {
             state,
         });
     }
-    let code = Secret::new(field("code")?);
+    let Some(code) = field("code").map(Secret::new) else {
+        // RFC 6749, section 4.1.1: what a client asks for consent with.
+        let asks = field("client_id").is_some() || field("response_type").is_some();
+        return asks.then_some(Pasted::Authorization);
+    };
     Some(match state {
         Some(state) => Pasted::Redirect { code, state },
         None => Pasted::Code(code),
@@ -136,12 +142,21 @@ mod tests {
     }
 
     #[test]
+    fn the_address_that_was_to_be_opened_is_recognised() {
+        for text in [
+            "https://accounts.google.com/o/oauth2/v2/auth?client_id=x&state=s",
+            "https://accounts.google.com/o/oauth2/v2/auth?response_type=code&state=s",
+        ] {
+            assert_eq!(parse_pasted(text), Pasted::Authorization, "{text}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_recognised() {
         for text in [
             "",
             "  ",
             "two words",
-            "https://accounts.google.com/o/oauth2/v2/auth?client_id=x",
             "http://127.0.0.1:8085/oauth2callback",
             "http://127.0.0.1:8085/?code=&state=s",
             "4/0Ab\u{e9}",

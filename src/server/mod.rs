@@ -22,7 +22,7 @@ mod error;
 pub mod explain;
 mod images;
 mod metrics;
-mod models;
+pub mod models;
 mod page;
 mod record;
 pub mod redirect;
@@ -266,6 +266,18 @@ fn seal(config: &Config) -> Seal {
         config.upstream.name(),
         config.api_keys.iter().map(Secret::reveal),
     )
+}
+
+/// What a client who asked for `model` is told of this: OpenAI's code, and the message.
+/// `base_url`: where the proxy is, or would be, to be reached.
+pub fn told(error: UpstreamError, model: &str, base_url: String) -> (String, String) {
+    let page = SignInPage {
+        base_url,
+        has_command: true,
+    };
+    let error = ApiError::upstream(error, model, &page);
+    let told = error.failure();
+    (told.code.to_owned(), told.message.to_owned())
 }
 
 /// The address to open on the machine itself.

@@ -118,8 +118,19 @@ pub(super) fn retrieve(service: &Arc<Service>, id: &str) -> Result<Reply, ApiErr
     }
 }
 
+/// What is known of a model, by whatever name it is asked for.
+pub fn described(id: &str) -> Model {
+    let id = models::public_id(models::without_prefix(id));
+    let row = models::find(id);
+    let name = row.map_or(id, |row| row.name);
+    Model {
+        successor: row.and_then(|row| row.successor),
+        ..model(id, name, 0, None, None)
+    }
+}
+
 /// Our own rows first, in their order, then whatever else Google offers.
-fn joined(offered: &[OfferedModel]) -> Vec<Model> {
+pub fn joined(offered: &[OfferedModel]) -> Vec<Model> {
     let ours = MODELS.iter().map(|row| {
         let google = offered.iter().find(|model| model.id == row.id);
         let input_limit = google.and_then(|model| model.input_limit);

@@ -1,5 +1,7 @@
 //! Which path leads where. Google lives on several hosts; here they are one.
 
+use std::time::SystemTime;
+
 use super::code_assist;
 use super::consent;
 use super::errors::{self, GoogleError};
@@ -11,7 +13,7 @@ use super::stream::Mode;
 use super::world::World;
 
 pub(super) fn answer(world: &World, request: &Request) -> Answer {
-    let answer = match (request.method.as_str(), request.path.as_str()) {
+    let mut answer = match (request.method.as_str(), request.path.as_str()) {
         // accounts.google.com
         ("GET", "/o/oauth2/v2/auth") => consent::authorize(world, request),
         // oauth2.googleapis.com
@@ -26,10 +28,16 @@ pub(super) fn answer(world: &World, request: &Request) -> Answer {
             None => errors::front_end_page(404),
         },
     };
+    answer.set_header("Date", &date(world));
     if answer.status >= 400 {
         log::debug!("{} {}: {}", request.method, request.path, answer.status);
     }
     answer
+}
+
+/// By the clock of whoever plays Google.
+fn date(world: &World) -> String {
+    httpdate::fmt_http_date(SystemTime::now() + world.state().clock_ahead)
 }
 
 fn api(

@@ -15,6 +15,7 @@
 //! | `api_key` | the one key the Gemini API accepts | `"demo-key"` |
 //! | `pace_ms` | pause between the pieces of default answers | 0; 25 in the demo |
 //! | `consent_page` | ask before redirecting; in the demo | false |
+//! | `clock_ahead_seconds` | by how much the `Date` of answers is too late | 0 |
 //! | `models_page_size` | the most rows of one page of models | 50 |
 
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub(super) struct State {
     pub(super) api_key: String,
     pub(super) pace: Duration,
     pub(super) consent_page: bool,
+    pub(super) clock_ahead: Duration,
     pub(super) models_page_size: usize,
 }
 
@@ -101,6 +103,7 @@ impl State {
             api_key: "demo-key".into(),
             pace: Duration::ZERO,
             consent_page: false,
+            clock_ahead: Duration::ZERO,
             models_page_size: 50,
         }
     }
@@ -128,6 +131,9 @@ impl State {
         }
         if let Some(pace) = patch.number("pace_ms")? {
             next.pace = Duration::from_millis(pace);
+        }
+        if let Some(seconds) = patch.number("clock_ahead_seconds")? {
+            next.clock_ahead = Duration::from_secs(seconds);
         }
         if let Some(size) = patch.number("models_page_size")? {
             next.models_page_size = usize::try_from(size).unwrap_or(usize::MAX).max(1);

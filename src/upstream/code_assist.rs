@@ -6,7 +6,8 @@ use super::account::{Account, Ready};
 use super::event_stream::{Answer, EventStream, Wrapping};
 use super::question::Question;
 use super::{
-    COUNT, GENERATE, LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, STREAM, UpstreamError, checked,
+    COUNT, GENERATE, LIST_PATIENCE, MAX_ANSWER_BYTES, OfferedModel, Quota, STREAM, UpstreamError,
+    checked,
 };
 use crate::config::Config;
 use crate::http::{Http, HttpError, Pulse, Request, Response};
@@ -73,6 +74,17 @@ impl CodeAssist {
 
     /// The models that have a quota: the only list that this service gives.
     pub fn models(&self) -> Result<Vec<OfferedModel>, UpstreamError> {
+        let ids = self.quotas()?.into_iter().map(|quota| quota.model);
+        Ok(ids
+            .map(|id| OfferedModel {
+                id,
+                ..OfferedModel::default()
+            })
+            .collect())
+    }
+
+    /// What is left for each model.
+    pub fn quotas(&self) -> Result<Vec<Quota>, UpstreamError> {
         let http = self.http.with_patience(LIST_PATIENCE);
         let pulse = Pulse::none();
         let call = Call {
@@ -89,16 +101,16 @@ impl CodeAssist {
         let answer = response.bytes(MAX_ANSWER_BYTES)?;
         let quota: QuotaResponse =
             serde_json::from_slice(&answer).map_err(|error| UpstreamError::garbled(&error))?;
-        let ids = quota
-            .buckets
-            .into_iter()
-            .filter_map(|bucket| bucket.model_id);
-        Ok(ids
-            .map(|id| OfferedModel {
-                id: models::public_id(&id).to_owned(),
-                ..OfferedModel::default()
+        let known = quota.buckets.into_iter().filter_map(|bucket| {
+            Some(Quota {
+                model: models::public_id(&bucket.model_id?).to_owned(),
+                counts: bucket.token_type,
+                fraction_left: bucket.remaining_fraction.unwrap_or_default(),
+                amount_left: bucket.remaining_amount,
+                resets_at: bucket.reset_time,
             })
-            .collect())
+        });
+        Ok(known.collect())
     }
 
     fn ask(

@@ -81,6 +81,14 @@ impl Upstream {
         Ok(counted.total_tokens)
     }
 
+    /// What is left for each model; nothing on the Gemini API, which does not tell.
+    pub fn quotas(&self) -> Result<Vec<Quota>, UpstreamError> {
+        match self {
+            Self::CodeAssist(service) => service.quotas(),
+            Self::GeminiApi(_) => Ok(Vec::new()),
+        }
+    }
+
     /// The models that Google offers to this account or key.
     pub fn models(&self) -> Result<Vec<OfferedModel>, UpstreamError> {
         match self {
@@ -88,6 +96,20 @@ impl Upstream {
             Self::GeminiApi(service) => service.models(),
         }
     }
+}
+
+/// What Google says is left for a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quota {
+    /// The public id.
+    pub model: String,
+    /// `REQUESTS`, or whatever Google counts.
+    pub counts: Option<String>,
+    /// 0 to 1.
+    pub fraction_left: f64,
+    pub amount_left: Option<String>,
+    /// RFC 3339, as Google writes it.
+    pub resets_at: Option<String>,
 }
 
 /// A model, as far as Google describes it.

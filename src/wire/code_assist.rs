@@ -55,4 +55,12 @@ pub struct QuotaResponse {
 #[serde(rename_all = "camelCase")]
 pub struct QuotaBucket {
     pub model_id: Option<String>,
+    /// What is counted: `REQUESTS`.
+    pub token_type: Option<String>,
+    /// Missing when nothing is left, as zeros are in Google's JSON.
+    pub remaining_fraction: Option<f64>,
+    /// An int64, hence a string; often missing.
+    pub remaining_amount: Option<String>,
+    /// RFC 3339.
+    pub reset_time: Option<String>,
 }

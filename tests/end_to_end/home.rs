@@ -118,6 +118,19 @@ impl Home {
         Running::start(command, Arc::clone(&self.folder))
     }
 
+    /// Another program, with this environment; `None` where there is none such.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_other(&self, mut command: Command) -> Option<Running> {
+        let program = command.get_program().to_owned();
+        Command::new(program).arg("--version").output().ok()?;
+        command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH")?)
+            .envs(&self.variables);
+        Some(Running::start(command, Arc::clone(&self.folder)))
+    }
+
     /// `serve`, allowed this many open files: with fewer it answers fewer at once.
     pub(crate) fn serve_with_descriptors(&self, limit: u32) -> Proxy {
         self.serve_after(&format!("ulimit -n {limit}"))

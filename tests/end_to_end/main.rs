@@ -20,7 +20,8 @@
 //!   (amid an answer), `time_limits` (of each phase), `leaving` (the client goes),
 //!   `hostile` (clients by the thousand)
 //! - the program itself: `cli` (arguments and settings), `demo` (the newcomer's
-//!   first command), `explain` (a request, without Google), `log_lines` (of
+//!   first command), `doctor` (what is wrong, found), `desk` (the other commands that
+//!   tell something), `explain` (a request, without Google), `log_lines` (of
 //!   requests), `metrics` (what is counted), `secrets` (what never
 //!   reaches the log), `shutdown` (signals), `memory` (which does not grow)
 #![allow(clippy::unwrap_used)]
@@ -64,6 +65,8 @@ mod time_limits;
 
 mod cli;
 mod demo;
+mod desk;
+mod doctor;
 mod explain;
 mod log_lines;
 #[cfg(target_os = "linux")]

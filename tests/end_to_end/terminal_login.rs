@@ -123,6 +123,61 @@ fn nonsense_is_asked_for_again() {
 }
 
 #[test]
+fn an_empty_line_is_asked_again_and_the_address_to_open_is_told_apart() {
+    let simulator = Simulator::start().unwrap();
+    for arguments in [&[][..], &["--no-browser"]] {
+        let mut login = Login::start(&Home::new(&simulator), arguments);
+        login.running.type_line("  ");
+        login.running.stderr.wait_for("Nothing was pasted.");
+        let address = login.address.clone();
+        login.running.type_line(&address);
+        login
+            .running
+            .stderr
+            .wait_for("That is the address to open.");
+        let address = login.consented();
+        login.running.type_line(&address);
+        login.succeeds();
+    }
+}
+
+/// `script` (util-linux) gives it a terminal; machines without it cannot tell.
+#[cfg(target_os = "linux")]
+#[test]
+fn control_d_gives_up_and_says_how_to_begin_again() {
+    let simulator = Simulator::start().unwrap();
+    let program = env!("CARGO_BIN_EXE_gemini-proxy");
+    let command = format!("'{program}' login");
+    let mut script = std::process::Command::new("script");
+    script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
+    let Some(mut running) = Home::new(&simulator).start_other(script) else {
+        return;
+    };
+    running.stdout.wait_for("paste that page's address here:");
+    running.type_line("\u{4}");
+    assert_eq!(running.end().code(), Some(1));
+    let said = running.stdout.text();
+    assert!(said.contains("the sign-in was given up"), "{said}");
+    assert!(
+        said.contains("To begin again, run `gemini-proxy login`."),
+        "{said}"
+    );
+}
+
+#[test]
+fn while_google_sets_up_a_project_it_is_said_so() {
+    let simulator = Simulator::start().unwrap();
+    simulator.set_state(json!({"tier": "free-new"})).unwrap();
+    let login = Login::start(&Home::new(&simulator), &[]);
+    open(&login.consented());
+    login
+        .running
+        .stderr
+        .wait_for("Google is setting up a project for this account");
+    login.succeeds();
+}
+
+#[test]
 fn a_mistyped_code_can_be_typed_again() {
     let simulator = Simulator::start().unwrap();
     let mut login = Login::start(&Home::new(&simulator), &["--no-browser"]);

@@ -4,8 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 /// Where the program gets its settings from.
-const SOURCES: [&str; 2] = [
+const SOURCES: [&str; 3] = [
     include_str!("../../src/cli/settings/mod.rs"),
+    include_str!("../../src/cli/settings/network.rs"),
     include_str!("../../src/cli/logger.rs"),
 ];
 
@@ -22,7 +23,7 @@ pub fn program() -> Command {
 pub fn settings_read() -> impl Iterator<Item = &'static str> {
     let code = SOURCES
         .iter()
-        .map(|file| file.split("mod tests {").next().unwrap());
+        .map(|file| file.split("#[cfg(test)]\nmod tests {").next().unwrap());
     let literals = code.flat_map(|code| code.split('"').skip(1).step_by(2));
     let is_name_letter = |c: char| c.is_ascii_uppercase() || c == '_';
     literals.filter(move |text| text.contains('_') && text.chars().all(is_name_letter))

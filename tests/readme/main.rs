@@ -107,6 +107,31 @@ fn the_examples_of_other_clients_are_well_formed() {
     }
 }
 
+/// The text is one and the same.
+#[test]
+fn the_settings_of_clients_are_what_setup_prints() {
+    for (client, language) in [
+        ("codex", "toml"),
+        ("agents-sdk", "python agent.py"),
+        ("ai-sdk", "js ai.mjs"),
+        ("continue", "yaml"),
+        ("aider", "yaml"),
+        ("litellm", "yaml"),
+        ("opencode", "json"),
+        ("zed", "json"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut setup = program();
+        setup.args(["setup", client]).current_dir(&folder);
+        let settings = printed(setup.output().unwrap());
+        let mut shown = blocks().filter(|block| block.info == language);
+        assert!(
+            shown.any(|block| format!("{}\n", block.text) == settings),
+            "{client}:\n{settings}"
+        );
+    }
+}
+
 #[test]
 fn lesson_28_the_configurations_of_clients_name_an_address_and_a_model_that_answer() {
     let demo = Demo::start();
@@ -138,8 +163,10 @@ fn every_command_in_the_readme_exists() {
             "curl" => assert!(curl::request(&step.command).url.starts_with("http://127")),
             "cargo" => assert!(CARGO.contains(&&*step.command), "{}", step.command),
             "gemini-proxy" => {
+                let own = format!("src/cli/help/{}.txt", words.get(1).map_or("", |word| word));
+                let help = format!("{HELP}{}", fs::read_to_string(own).unwrap_or_default());
                 for word in &words {
-                    assert!(HELP.contains(word.as_str()), "{word} is not in the help");
+                    assert!(help.contains(word.as_str()), "{word} is not in the help");
                 }
                 if !step.output.is_empty() {
                     let output = program().args(&words[1..]).output().unwrap();
@@ -150,6 +177,7 @@ fn every_command_in_the_readme_exists() {
                 let name = words[1].split('=').next().unwrap();
                 assert!(settings_in_the_table().contains(name), "{name}");
             }
+            "eval" => assert!(step.command.contains("$(gemini-proxy completions bash)")),
             "python3" | "node" => assert!(blocks().any(|block| block.info.ends_with(&words[1]))),
             script if script.starts_with("scripts/") => assert!(Path::new(script).is_file()),
             other => panic!("say here how to check `{other}`"),

@@ -1,20 +1,21 @@
 //! Flags and environment to [`Config`]: the only place that knows the names.
 
+mod network;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::LevelFilter;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
+use self::network::time_limit;
 use crate::cli::args::Flags;
-use crate::config::{Config, Endpoints, OauthClient, Origins, Outbound, UpstreamKind};
-use crate::http::Http;
+use crate::config::{Config, Endpoints, OauthClient, Origins, UpstreamKind};
 use crate::secret::Secret;
 
 pub const DEFAULT_PORT: u16 = 3000;
@@ -134,6 +135,18 @@ pub fn log_filter(variables: impl Fn(&str) -> Option<OsString>) -> Result<String
     Settings { variables }.log_filter()
 }
 
+/// The names of all settings.
+pub(super) fn names() -> BTreeSet<String> {
+    let names = RefCell::new(BTreeSet::new());
+    let unset = |name: &str| {
+        names.borrow_mut().insert(name.to_owned());
+        None
+    };
+    // Whatever comes of it: each is looked up, since none is set.
+    let _ = (read(unset, &Flags::default()), log_filter(unset));
+    names.into_inner()
+}
+
 struct Settings<V> {
     variables: V,
 }
@@ -164,8 +177,9 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
 
     /// Text that can stand in an HTTP header.
     fn header(&self, name: &str) -> Result<Option<String>, BadSetting> {
-        let value = self.text(name)?;
-        match value {
+        // What is copied, or read from a file, brings a space or a line end with it.
+        let value = self.text(name)?.map(|value| value.trim().to_owned());
+        match value.filter(|value| !value.is_empty()) {
             Some(value)
                 if !value
                     .bytes()
@@ -181,7 +195,7 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
     }
 
     fn secret(&self, name: &str) -> Result<Option<Secret>, BadSetting> {
-        Ok(self.header(name)?.map(|value| Secret::new(value.trim())))
+        Ok(self.header(name)?.map(Secret::new))
     }
 
     fn host(&self, flags: &Flags) -> Result<String, BadSetting> {
@@ -349,96 +363,6 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
         Ok(path.into())
     }
 
-    fn endpoints(&self) -> Result<Endpoints, BadSetting> {
-        let google = Endpoints::google();
-        Ok(Endpoints {
-            authorization: self.address("GOOGLE_OAUTH_AUTH_URL", google.authorization)?,
-            token: self.address("GOOGLE_OAUTH_TOKEN_URL", google.token)?,
-            revoke: self.address("GOOGLE_REVOKE_URL", google.revoke)?,
-            userinfo: self.address("GOOGLE_USERINFO_URL", google.userinfo)?,
-            code_assist: self.address("CODE_ASSIST_ENDPOINT", google.code_assist)?,
-            gemini_api: self.gemini_api(google.gemini_api)?,
-        })
-    }
-
-    /// The version is the program's part of the address, though many add it.
-    fn gemini_api(&self, default: String) -> Result<String, BadSetting> {
-        let name = "GEMINI_API_ENDPOINT";
-        let address = self.address(name, default)?;
-        match address.strip_suffix("/v1beta") {
-            Some(base) => Err(BadSetting::new(name, format!("leave out /v1beta: {base}"))),
-            None => Ok(address),
-        }
-    }
-
-    fn address(&self, name: &str, default: String) -> Result<String, BadSetting> {
-        let Some(address) = self.text(name)? else {
-            return Ok(default);
-        };
-        let address = address.trim();
-        let is_base = |url: &url::Url| {
-            matches!(url.scheme(), "http" | "https")
-                && url.has_host()
-                && url.query().is_none()
-                && url.fragment().is_none()
-        };
-        match url::Url::parse(address) {
-            Ok(url) if is_base(&url) => Ok(address.trim_end_matches('/').to_owned()),
-            _ => Err(BadSetting::new(
-                name,
-                format!(
-                    "'{address}' is no base address; expected http://host or https://host, \
-                     perhaps with a port and a path"
-                ),
-            )),
-        }
-    }
-
-    fn oauth_client(&self) -> Result<OauthClient, BadSetting> {
-        let own = OauthClient::gemini_cli();
-        let id = self.header("GOOGLE_OAUTH_CLIENT_ID")?;
-        let secret = self.secret("GOOGLE_OAUTH_CLIENT_SECRET")?;
-        if id.is_some() != secret.is_some() {
-            let problem =
-                "set both GOOGLE_OAUTH_CLIENT_ID and GOOGLE_OAUTH_CLIENT_SECRET, or neither";
-            return Err(BadSetting::new("GOOGLE_OAUTH_CLIENT_ID", problem));
-        }
-        Ok(OauthClient {
-            id: id.unwrap_or(own.id),
-            secret: secret.unwrap_or(own.secret),
-        })
-    }
-
-    fn outbound(&self) -> Result<Outbound, BadSetting> {
-        let no_proxy = match self.text("NO_PROXY")? {
-            Some(hosts) => Some(hosts),
-            None => self.text("no_proxy")?,
-        };
-        let mut outbound = Outbound {
-            no_proxy: no_proxy.unwrap_or_default(),
-            system_roots: self.certificates()?,
-            ..Outbound::default()
-        };
-        for (name, limit) in [
-            ("PROXY_CONNECT_TIMEOUT", &mut outbound.connect_timeout),
-            ("PROXY_FIRST_BYTE_TIMEOUT", &mut outbound.first_byte_timeout),
-            ("PROXY_IDLE_TIMEOUT", &mut outbound.idle_timeout),
-        ] {
-            if let Some(seconds) = self.text(name)? {
-                *limit = time_limit(&seconds).map_err(|problem| BadSetting::new(name, problem))?;
-            }
-        }
-        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
-            if let Some(proxy) = self.text(name)? {
-                outbound.proxy = Some(Secret::new(proxy));
-                // Only what will use it can tell what it understands.
-                Http::new(&outbound).map_err(|bad| BadSetting::new(name, bad.to_string()))?;
-                break;
-            }
-        }
-        Ok(outbound)
-    }
-
     /// `info`, unless `RUST_LOG` says otherwise. env_logger would take a word that it
     /// does not know for the name of a module, and log nothing but that.
     fn log_filter(&self) -> Result<String, BadSetting> {
@@ -456,38 +380,5 @@ impl<V: Fn(&str) -> Option<OsString>> Settings<V> {
             }
         }
         Ok(filter)
-    }
-
-    /// Whether `SSL_CERT_FILE` names certificates to trust. The TLS library reads it
-    /// itself; on macOS and Windows it asks the system instead.
-    fn certificates(&self) -> Result<bool, BadSetting> {
-        let name = "SSL_CERT_FILE";
-        let Some(path) = self.text(name)? else {
-            return Ok(false);
-        };
-        let pem = std::fs::read(&path)
-            .map_err(|error| BadSetting::new(name, format!("cannot read {path}: {error}")))?;
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        match certificates {
-            Ok(certificates) if !certificates.is_empty() => Ok(true),
-            Ok(_) => Err(BadSetting::new(
-                name,
-                format!("{path} holds no PEM certificate"),
-            )),
-            Err(error) => Err(BadSetting::new(
-                name,
-                format!("{path} holds a broken PEM certificate: {error}"),
-            )),
-        }
-    }
-}
-
-/// Finite, and long enough for a packet.
-fn time_limit(seconds: &str) -> Result<Duration, String> {
-    match seconds.trim().parse::<f64>() {
-        Ok(limit) if (0.1..=3600.0).contains(&limit) => Ok(Duration::from_secs_f64(limit)),
-        _ => Err(format!(
-            "'{seconds}' is not a number of seconds from 0.1 to 3600"
-        )),
     }
 }

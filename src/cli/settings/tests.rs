@@ -1,6 +1,6 @@
-//! Settings that make sense, and what is said of those that do not.
-
+//! Settings that are understood, and those that are not.
 #![allow(clippy::unwrap_used)]
+
 use super::*;
 
 fn with(pairs: &[(&str, &str)]) -> Result<Config, BadSetting> {
@@ -19,6 +19,7 @@ fn lesson_21_without_any_setting_it_listens_on_loopback_and_asks_code_assist() {
     assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 3000));
     assert_eq!(config.upstream, UpstreamKind::CodeAssist);
     assert_eq!(config.max_body_bytes, 32 * 1024 * 1024);
+    assert_eq!(config.max_requests, 8192);
     assert_eq!(config.max_requests, 8192);
     assert!(!config.tolerate_missing_finish);
     assert_eq!(config.shutdown_timeout, Duration::from_secs(30));
@@ -108,6 +109,24 @@ fn search_gives_way_to_functions_unless_it_is_told_not_to() {
     let searches = |pairs: &[_]| with(pairs).unwrap().search_with_tools;
     assert!(!searches(&[]) && !searches(&[("PROXY_SEARCH_WITH_TOOLS", "false")]));
     assert!(searches(&[("PROXY_SEARCH_WITH_TOOLS", "true")]));
+}
+
+#[test]
+fn a_key_may_have_space_and_line_ends_around_it() {
+    let config = with(&[("GEMINI_API_KEY", " k \r\n"), ("PROXY_API_KEY", "a\n")]).unwrap();
+    assert_eq!(config.gemini_api_key, Some(Secret::new("k")));
+    assert_eq!(config.api_keys, [Secret::new("a")]);
+    let blank = with(&[("GEMINI_API_KEY", " \n")]).unwrap();
+    assert_eq!(blank.gemini_api_key, None);
+    assert_eq!(blank.upstream, UpstreamKind::CodeAssist);
+}
+
+#[test]
+fn all_names_are_known_whatever_is_set() {
+    let names = names();
+    for name in ["PROXY_PORT", "RUST_LOG", "all_proxy", "GOOGLE_REVOKE_URL"] {
+        assert!(names.contains(name), "{name}");
+    }
 }
 
 #[test]

@@ -156,6 +156,14 @@ impl Account {
         }
     }
 
+    /// What Google says of the account today, whether its project is known or not.
+    pub fn examine(&self) -> Result<SignedIn, AccountError> {
+        let nobody = Pulse::none();
+        let _turn = self.turn(&nobody)?;
+        let ready = self.settle(self.tokens.credentials(&nobody)?, &nobody)?;
+        Ok(self.signed_in(ready))
+    }
+
     /// Where the user's browser is to go; it comes back to `redirect_uri`. Fails at
     /// once if what it brings could not be saved.
     pub fn begin_sign_in(&self, redirect_uri: String) -> Result<Started, AccountError> {

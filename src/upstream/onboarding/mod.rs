@@ -140,6 +140,9 @@ impl Onboarding<'_> {
                 let limit = self.patience.limit;
                 return Err(OnboardingError::Unfinished { limit });
             }
+            // A person may be waiting for it at a terminal.
+            let elapsed = asked_at.elapsed().as_secs();
+            log::info!("Google is setting up a project for this account: {elapsed} s so far");
             self.pulse.pause(pause)?;
             pause = (pause * 2).min(self.patience.longest_pause);
             let answer = if can_poll && !operation.name.is_empty() {
