@@ -12,20 +12,19 @@
 //! thread is dead; then a new tiny_http is put on the same socket, where the clients
 //! wait. Handlers never see a poke, since it sends no request.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
-use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::panic::catch_unwind;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread::{self, Thread};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
 use crate::server::transport::exchange;
 use crate::server::transport::headroom::{self, Reserve};
+use crate::server::transport::post::{Notices, Post};
 use crate::server::transport::stop::Stop;
 use crate::server::transport::workers::Pool;
 
@@ -55,21 +54,17 @@ const DEAF_AFTER: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 
-/// Connections remembered as seen before; twice as many at most.
-const RECENT_PEERS: usize = 1024;
-
-/// What starting again takes: dispatcher, accept thread, four that tiny_http keeps.
+/// What starting again takes: one who takes the requests, the accept thread, four that
+/// tiny_http keeps.
 const THREADS_TO_START: usize = 6;
 
 /// For telling clients that their answers are broken off. Whoever waits for Google
 /// notices within a second.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// Room for a loop that hands requests over.
-const DISPATCHER_STACK_BYTES: usize = 256 * 1024;
-
 pub(super) struct Sentinel {
-    shared: Arc<Shared>,
+    pool: Arc<Pool>,
+    notices: Arc<Notices>,
     /// Kept so that clients wait in its backlog while nobody accepts.
     listener: TcpListener,
     poke_address: SocketAddr,
@@ -83,18 +78,6 @@ pub(super) struct Sentinel {
     next_start: Instant,
 }
 
-/// What dispatchers tell the sentinel.
-struct Shared {
-    pool: Arc<Pool>,
-    sentinel: Thread,
-    /// Pokes to send, one for each new client.
-    owed: AtomicUsize,
-    /// The newest accept thread has reported its end.
-    accept_ended: AtomicBool,
-    /// Counts the tiny_https started. A late report of an older one means nothing.
-    generation: AtomicUsize,
-}
-
 struct Poke(TcpStream);
 
 impl Sentinel {
@@ -105,13 +88,8 @@ impl Sentinel {
         pool: Arc<Pool>,
     ) -> io::Result<Self> {
         let mut sentinel = Self {
-            shared: Arc::new(Shared {
-                pool,
-                sentinel: thread::current(),
-                owed: AtomicUsize::new(0),
-                accept_ended: AtomicBool::new(false),
-                generation: AtomicUsize::new(0),
-            }),
+            pool,
+            notices: Notices::to(thread::current()),
             listener,
             poke_address: reachable(address),
             pokes: VecDeque::new(),
@@ -122,7 +100,7 @@ impl Sentinel {
             pause: FIRST_PAUSE,
             next_start: Instant::now(),
         };
-        sentinel.start_generation()?;
+        sentinel.open_post()?;
         Ok(sentinel)
     }
 
@@ -158,7 +136,7 @@ impl Sentinel {
         if let Err(error) = SockRef::from(&self.listener).shutdown(Shutdown::Both) {
             log::debug!("the listener cannot be shut: {error}");
         }
-        let pool = &self.shared.pool;
+        let pool = &self.pool;
         let unfinished = pool.stop();
         log::info!(
             "stopping: {unfinished} requests may go on for {} s at most",
@@ -184,11 +162,12 @@ impl Sentinel {
 
     fn is_accept_dead(&self) -> bool {
         let is_long_ago = |since: Instant| since.elapsed() > DEAF_AFTER;
-        self.unanswered.is_some_and(is_long_ago) || self.shared.accept_ended.load(Ordering::Relaxed)
+        self.unanswered.is_some_and(is_long_ago)
+            || self.notices.accept_ended.load(Ordering::Relaxed)
     }
 
     fn poke(&mut self) {
-        let owed = self.shared.owed.swap(0, Ordering::Relaxed);
+        let owed = self.notices.new_clients.swap(0, Ordering::Relaxed);
         if owed > 0 {
             self.last_client = Instant::now();
         }
@@ -222,13 +201,13 @@ impl Sentinel {
         self.unanswered.get_or_insert_with(Instant::now);
     }
 
-    /// Puts a new tiny_http on the listener, once there is room for it. Each try that
-    /// fails halfway costs a dispatcher for ever.
+    /// Puts a new tiny_http on the listener, once there is room for it. What it costs
+    /// stays for ever: the old one cannot be dropped.
     fn restart(&mut self) {
         // Nobody answers these any more, and what they hold may be all that is missing.
         self.pokes.clear();
         self.unanswered = None;
-        self.shared.accept_ended.store(true, Ordering::Relaxed);
+        self.notices.accept_ended.store(true, Ordering::Relaxed);
         if Instant::now() < self.next_start || !self.reserve.refill(&self.listener) {
             return;
         }
@@ -238,61 +217,22 @@ impl Sentinel {
         }
         self.next_start = Instant::now() + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        match self.start_generation() {
+        match self.open_post() {
             Ok(()) => log::warn!("the accept thread had ended; accepting again"),
             Err(error) => log::warn!("cannot accept connections: {error}"),
         }
     }
 
-    fn start_generation(&mut self) -> io::Result<()> {
-        let listener = self.listener.try_clone()?;
-        let shared = Arc::clone(&self.shared);
-        let generation = shared.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        shared.accept_ended.store(false, Ordering::Relaxed);
-        let (report, started) = mpsc::sync_channel(1);
-        let started = thread::Builder::new()
-            .name("dispatcher".to_owned())
-            .stack_size(DISPATCHER_STACK_BYTES)
-            .spawn(move || match serve_on(listener) {
-                Ok(server) => {
-                    let _ = report.send(Ok(()));
-                    shared.dispatch(server, generation);
-                }
-                Err(error) => {
-                    let _ = report.send(Err(error));
-                }
-            })
-            .and_then(|_| started.recv().map_err(io::Error::other)?);
-        if started.is_err() {
-            self.shared.accept_ended.store(true, Ordering::Relaxed);
+    fn open_post(&mut self) -> io::Result<()> {
+        let notices = self.notices.clone();
+        let opened = self.listener.try_clone().and_then(|listener| {
+            let open = move || Post::open(listener, &notices);
+            self.pool.stand_by(open)
+        });
+        if opened.is_err() {
+            self.notices.accept_ended.store(true, Ordering::Relaxed);
         }
-        started
-    }
-}
-
-impl Shared {
-    /// Hands requests to the pool. Stays even when its accept thread has ended, since
-    /// connections accepted before go on sending requests here.
-    fn dispatch(&self, server: &tiny_http::Server, generation: usize) {
-        let mut peers = RecentPeers::default();
-        loop {
-            match server.recv() {
-                Ok(raw) => {
-                    if raw.remote_addr().is_some_and(|peer| peers.is_new(*peer)) {
-                        self.owed.fetch_add(1, Ordering::Relaxed);
-                        self.sentinel.unpark();
-                    }
-                    self.pool.submit(raw);
-                }
-                Err(error) => {
-                    log::debug!("an accept thread has ended: {error}");
-                    if generation == self.generation.load(Ordering::Relaxed) {
-                        self.accept_ended.store(true, Ordering::Relaxed);
-                        self.sentinel.unpark();
-                    }
-                }
-            }
-        }
+        opened
     }
 }
 
@@ -307,38 +247,6 @@ impl Poke {
     /// Whether tiny_http has closed it, however.
     fn is_answered(&mut self) -> bool {
         !matches!(self.0.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
-    }
-}
-
-/// Which connections are new, give or take: two sets, the older one forgotten when the
-/// newer one is full.
-#[derive(Default)]
-struct RecentPeers {
-    newer: HashSet<SocketAddr>,
-    older: HashSet<SocketAddr>,
-}
-
-impl RecentPeers {
-    fn is_new(&mut self, peer: SocketAddr) -> bool {
-        if !self.newer.insert(peer) {
-            return false;
-        }
-        let is_new = !self.older.contains(&peer);
-        if self.newer.len() >= RECENT_PEERS {
-            self.older = mem::take(&mut self.newer);
-        }
-        is_new
-    }
-}
-
-/// A `Server` is never dropped: that would close the listening socket under its
-/// successor, and its connections would wait for ever. Panics if no thread can be
-/// started, hence the `catch_unwind`.
-fn serve_on(listener: TcpListener) -> io::Result<&'static tiny_http::Server> {
-    match catch_unwind(|| tiny_http::Server::from_listener(listener, None)) {
-        Ok(Ok(server)) => Ok(Box::leak(Box::new(server))),
-        Ok(Err(error)) => Err(io::Error::other(error)),
-        Err(_) => Err(io::Error::other("no thread can be started")),
     }
 }
 

@@ -1,17 +1,20 @@
 //! The threads that answer, and the order in which requests get one.
 //!
-//! As many workers as are needed, up to a limit; behind them a small reserve that says
-//! no at once when the limit is reached. Requests of one connection wait for one
-//! another: tiny_http hands out all that a client pipelines, and would block a thread
-//! for each until its predecessor is answered.
+//! Each worker takes its requests from tiny_http itself, so that nothing has to be
+//! handed over. One always stands by: whoever takes a request when nobody else does
+//! first starts another. When there may be no more, that last one passes requests to a
+//! small reserve, which says no at once.
+//!
+//! Requests of one connection wait for one another: tiny_http hands out all that a
+//! client pipelines, and would block a thread for each until its predecessor is answered.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
 use std::io;
-use std::mem;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +22,7 @@ use tiny_http::Request;
 
 use crate::server::transport::exchange;
 use crate::server::transport::listener::{Handler, Limits, Refusal};
+use crate::server::transport::post::Post;
 use crate::server::transport::presence::{Identity, Presence};
 
 /// How long a thread waits for work before it ends.
@@ -46,16 +50,10 @@ pub(super) struct Pool {
     limits: Limits,
     presence: Arc<Presence>,
     state: Mutex<State>,
-    /// Wakes a worker, or a thread of the reserve.
-    wake: [Condvar; 2],
+    /// Wakes a thread of the reserve.
+    wake: Condvar,
     /// Wakes whoever waits for the last request.
     done: Condvar,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Crew {
-    Workers = 0,
-    Reserve = 1,
 }
 
 struct Job {
@@ -76,7 +74,9 @@ enum Task {
 }
 
 struct State {
-    crews: [Roster; 2],
+    /// Requests that workers are answering.
+    serving: usize,
+    reserve: Reserve,
     /// Whose request is being answered, and what they sent meanwhile.
     busy: HashMap<SocketAddr, VecDeque<Job>>,
     shunned: HashMap<SocketAddr, Shunned>,
@@ -91,51 +91,132 @@ struct Shunned {
     identity: Option<Identity>,
 }
 
-/// All numbers are changed together with the queue, under one lock; so whoever queues a
+/// Threads that say no. All is changed together, under one lock; so whoever queues a
 /// job knows whether a thread will come for it.
-struct Roster {
+struct Reserve {
     queue: VecDeque<Job>,
     threads: usize,
-    max_threads: usize,
     /// Threads that will look at the queue next, those being started included.
     idle: usize,
 }
 
 impl Pool {
-    /// Fails if not even the first thread can be started.
+    /// Fails if not even the first thread of the reserve can be started.
     pub(super) fn start(
         handler: Arc<dyn Handler>,
         limits: Limits,
         presence: Arc<Presence>,
     ) -> io::Result<Arc<Self>> {
-        let roster = |max_threads, threads| Roster {
+        let reserve = Reserve {
             queue: VecDeque::new(),
-            threads,
-            max_threads,
-            idle: threads,
+            threads: 1,
+            idle: 1,
         };
         let pool = Arc::new(Self {
             handler,
             limits,
             presence,
             state: Mutex::new(State {
-                crews: [roster(limits.max_in_flight, 0), roster(RESERVE_THREADS, 1)],
+                serving: 0,
+                reserve,
                 busy: HashMap::new(),
                 shunned: HashMap::new(),
                 is_stopping: false,
             }),
-            wake: [Condvar::new(), Condvar::new()],
+            wake: Condvar::new(),
             done: Condvar::new(),
         });
-        pool.spawn(Crew::Reserve)?;
+        pool.spawn_reserve()?;
         Ok(pool)
     }
 
-    /// Takes a request on. Never blocks on a client, and so never writes to one.
-    pub(super) fn submit(self: &Arc<Self>, raw: Request) {
-        let Some(peer) = raw.remote_addr().copied() else {
-            return; // only sockets that are not TCP have no address
-        };
+    /// Opens a post on a thread of its own, which then stands by it: were it opened
+    /// first, clients might be accepted whom nobody serves.
+    pub(super) fn stand_by(
+        self: &Arc<Self>,
+        open: impl FnOnce() -> io::Result<Arc<Post>> + Send + 'static,
+    ) -> io::Result<()> {
+        let pool = Arc::clone(self);
+        let (report, opened) = mpsc::sync_channel(1);
+        spawn("worker", move || match open() {
+            Ok(post) => {
+                post.waiting.fetch_add(1, Ordering::Relaxed);
+                let _ = report.send(Ok(()));
+                pool.work(&post);
+            }
+            Err(error) => {
+                let _ = report.send(Err(error));
+            }
+        })?;
+        opened.recv().map_err(io::Error::other)?
+    }
+
+    /// Serves until there is nothing to do for long, and others stand by.
+    fn work(self: Arc<Self>, post: &Arc<Post>) {
+        loop {
+            if post.attend(IDLE) {
+                let job = self.listen(post);
+                post.leave();
+                self.serve(job);
+                let _state = self.state();
+                post.waiting.fetch_add(1, Ordering::Relaxed);
+            } else if self.may_leave(post) {
+                return;
+            }
+        }
+    }
+
+    /// Takes requests on, until there is one for this very thread.
+    fn listen(self: &Arc<Self>, post: &Arc<Post>) -> Job {
+        loop {
+            let Some(job) = self.next_in_line(post.next()) else {
+                continue;
+            };
+            if self.is_spared(post) {
+                return job;
+            }
+            self.pass_to_reserve(job);
+        }
+    }
+
+    fn may_leave(&self, post: &Post) -> bool {
+        let _state = self.state();
+        let is_another_there = post.waiting.load(Ordering::Relaxed) > 1;
+        if is_another_there {
+            post.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        is_another_there
+    }
+
+    /// Whether another worker stands by, after one was started if need be.
+    fn is_spared(self: &Arc<Self>, post: &Arc<Post>) -> bool {
+        let mut state = self.state();
+        if state.serving >= self.limits.max_in_flight {
+            return false;
+        }
+        state.serving += 1;
+        if post.waiting.load(Ordering::Relaxed) > 1 {
+            post.waiting.fetch_sub(1, Ordering::Relaxed);
+            return true;
+        }
+        // The new one waits in this one's stead.
+        drop(state);
+        let (pool, beside) = (Arc::clone(self), Arc::clone(post));
+        match spawn("worker", move || pool.work(&beside)) {
+            Ok(()) => true,
+            Err(error) => {
+                log::warn!("cannot start another thread: {error}");
+                self.state().serving -= 1;
+                false
+            }
+        }
+    }
+
+    /// The request as a job, unless its connection has one that is not yet answered.
+    /// Never blocks on a client, and so never writes to one.
+    fn next_in_line(&self, raw: Request) -> Option<Job> {
+        // Only sockets that are not TCP have no address.
+        let peer = raw.remote_addr().copied()?;
         let mut state = self.state();
         let suspect_since = state.is_shunned(peer).then(Instant::now);
         let mut job = Job {
@@ -143,135 +224,141 @@ impl Pool {
             task: Task::Serve,
             suspect_since,
         };
-        match state.busy.entry(peer) {
+        let parked = match state.busy.entry(peer) {
             Entry::Vacant(free) => {
                 free.insert(VecDeque::new());
-                let short_of = self.admit(&mut state, job);
-                drop(state);
-                self.reinforce(short_of);
-            }
-            Entry::Occupied(mut busy) => {
-                let parked = busy.get_mut();
-                if parked.len() < MAX_PARKED {
-                    parked.push_back(job);
-                } else if suspect_since.is_none() {
-                    job.task = Task::Refuse(Refusal::Overloaded);
-                    parked.push_back(job);
-                    drop(state);
-                    let identity = self.presence.identity_now(peer, Duration::ZERO);
-                    self.state().shun(peer, identity);
-                    log::warn!(
-                        "{peer} sent more than {MAX_PARKED} requests ahead; the rest is ignored"
-                    );
-                } else if exchange::holds_connection(&job.raw) {
-                    job.task = Task::Discard;
-                    parked.push_back(job);
-                } else {
-                    drop(state);
-                    exchange::discard(job.raw);
-                }
-            }
-        }
-    }
-
-    /// Queues a job, and returns the crew that needs one more thread for it.
-    fn admit(&self, state: &mut State, mut job: Job) -> Option<Crew> {
-        if state.is_stopping && job.task == Task::Serve {
-            job.task = Task::Refuse(Refusal::Stopping);
-        }
-        let crew = if state.crews[Crew::Workers as usize].has_room() {
-            Crew::Workers
-        } else {
-            if job.task == Task::Serve && !self.is_light(&job.raw) {
-                job.task = Task::Refuse(Refusal::Overloaded);
-            }
-            Crew::Reserve
-        };
-        let roster = &mut state.crews[crew as usize];
-        roster.queue.push_back(job);
-        if roster.queue.len() <= roster.idle {
-            self.wake[crew as usize].notify_one();
-            None
-        } else if roster.threads < roster.max_threads {
-            roster.threads += 1;
-            roster.idle += 1;
-            Some(crew)
-        } else {
-            None
-        }
-    }
-
-    /// Starts the thread that [`Self::admit`] has counted already.
-    fn reinforce(self: &Arc<Self>, mut short_of: Option<Crew>) {
-        while let Some(crew) = short_of.take() {
-            let Err(error) = self.spawn(crew) else {
-                return;
-            };
-            log::warn!("cannot start another thread: {error}");
-            let mut state = self.state();
-            let roster = &mut state.crews[crew as usize];
-            roster.threads -= 1;
-            roster.idle -= 1;
-            // The reserve always has a thread that will come.
-            if crew == Crew::Workers && roster.queue.len() > roster.idle {
-                // No other worker is to be tried for it.
-                let max_threads = mem::replace(&mut roster.max_threads, roster.threads);
-                if let Some(job) = roster.queue.pop_back() {
-                    short_of = self.admit(&mut state, job);
-                }
-                state.crews[crew as usize].max_threads = max_threads;
-            }
-        }
-    }
-
-    fn spawn(self: &Arc<Self>, crew: Crew) -> io::Result<()> {
-        let pool = Arc::clone(self);
-        let name = match crew {
-            Crew::Workers => "worker",
-            Crew::Reserve => "reserve",
-        };
-        thread::Builder::new()
-            .name(name.to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn(move || pool.work(crew))
-            .map(drop)
-    }
-
-    fn work(self: Arc<Self>, crew: Crew) {
-        while let Some(job) = self.next(crew) {
-            let peer = job.raw.remote_addr().copied();
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.run(job)));
-            if let (Err(_), Some(peer)) = (outcome, peer) {
-                self.shun(peer, None);
-            }
-            self.finish(crew, peer);
-        }
-    }
-
-    /// Waits for a job; without one for long, takes the thread off the roster.
-    fn next(&self, crew: Crew) -> Option<Job> {
-        let mut state = self.state();
-        loop {
-            let roster = &mut state.crews[crew as usize];
-            if let Some(job) = roster.queue.pop_front() {
-                roster.idle -= 1;
                 return Some(job);
             }
-            let (woken, waited) = self.wake[crew as usize]
+            Entry::Occupied(busy) => busy.into_mut(),
+        };
+        if parked.len() < MAX_PARKED {
+            parked.push_back(job);
+        } else if suspect_since.is_none() {
+            job.task = Task::Refuse(Refusal::Overloaded);
+            parked.push_back(job);
+            drop(state);
+            let identity = self.presence.identity_now(peer, Duration::ZERO);
+            self.state().shun(peer, identity);
+            log::warn!("{peer} sent more than {MAX_PARKED} requests ahead; the rest is ignored");
+        } else if exchange::holds_connection(&job.raw) {
+            job.task = Task::Discard;
+            parked.push_back(job);
+        } else {
+            drop(state);
+            exchange::discard(job.raw);
+        }
+        None
+    }
+
+    /// On a worker, which was counted.
+    fn serve(&self, mut job: Job) {
+        loop {
+            if self.state().is_stopping && job.task == Task::Serve {
+                job.task = Task::Refuse(Refusal::Stopping);
+            }
+            let peer = job.raw.remote_addr().copied();
+            self.run(job);
+            let mut state = self.state();
+            match self.next_of(&mut state, peer) {
+                Some(next) => job = next,
+                None => {
+                    state.serving -= 1;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What the connection has sent meanwhile.
+    fn next_of(&self, state: &mut State, peer: Option<SocketAddr>) -> Option<Job> {
+        let peer = peer?;
+        let next = state.busy.get_mut(&peer)?.pop_front();
+        if next.is_none() {
+            state.busy.remove(&peer);
+            self.done.notify_all();
+        }
+        next
+    }
+
+    /// For a request that no worker can be spared for.
+    fn pass_to_reserve(self: &Arc<Self>, mut job: Job) {
+        let mut state = self.state();
+        if job.task == Task::Serve {
+            if state.is_stopping {
+                job.task = Task::Refuse(Refusal::Stopping);
+            } else if !self.is_light(&job.raw) {
+                job.task = Task::Refuse(Refusal::Overloaded);
+            }
+        }
+        let reserve = &mut state.reserve;
+        reserve.queue.push_back(job);
+        if reserve.queue.len() <= reserve.idle {
+            return self.wake.notify_one();
+        }
+        if reserve.threads >= RESERVE_THREADS {
+            return;
+        }
+        reserve.threads += 1;
+        reserve.idle += 1;
+        drop(state);
+        // There always is one that will come.
+        if let Err(error) = self.spawn_reserve() {
+            log::warn!("cannot start another thread: {error}");
+            let reserve = &mut self.state().reserve;
+            reserve.threads -= 1;
+            reserve.idle -= 1;
+        }
+    }
+
+    fn spawn_reserve(self: &Arc<Self>) -> io::Result<()> {
+        let pool = Arc::clone(self);
+        spawn("reserve", move || {
+            while let Some(job) = pool.next_for_reserve() {
+                let peer = job.raw.remote_addr().copied();
+                pool.run(job);
+                let mut state = pool.state();
+                state.reserve.idle += 1;
+                let next = pool.next_of(&mut state, peer);
+                drop(state);
+                if let Some(job) = next {
+                    pool.pass_to_reserve(job);
+                }
+            }
+        })
+    }
+
+    /// Waits for a job; without one for long, takes the thread off the roster. One stays.
+    fn next_for_reserve(&self) -> Option<Job> {
+        let mut state = self.state();
+        loop {
+            if let Some(job) = state.reserve.queue.pop_front() {
+                state.reserve.idle -= 1;
+                return Some(job);
+            }
+            let (woken, waited) = self
+                .wake
                 .wait_timeout(state, IDLE)
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
-            let roster = &mut state.crews[crew as usize];
-            let is_last_reserve = crew == Crew::Reserve && roster.threads == 1;
-            if waited.timed_out() && roster.queue.is_empty() && !is_last_reserve {
-                roster.idle -= 1;
-                roster.threads -= 1;
+            let reserve = &mut state.reserve;
+            if waited.timed_out() && reserve.queue.is_empty() && reserve.threads > 1 {
+                reserve.idle -= 1;
+                reserve.threads -= 1;
                 return None;
             }
         }
     }
 
+    /// A panic costs this request, and what comes after it over its connection.
     fn run(&self, job: Job) {
+        let peer = job.raw.remote_addr().copied();
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.run_unguarded(job)));
+        if let (Err(_), Some(peer)) = (outcome, peer) {
+            self.shun(peer, None);
+        }
+    }
+
+    fn run_unguarded(&self, job: Job) {
         let handler = &*self.handler;
         let peer = job.raw.remote_addr().copied();
         let out_of_step = |identity| {
@@ -301,23 +388,6 @@ impl Pool {
         for job in state.busy.get_mut(&peer).into_iter().flatten() {
             job.suspect_since = Some(Instant::now());
         }
-    }
-
-    /// Counts the thread as idle again, and lets the connection's next request in.
-    fn finish(self: &Arc<Self>, crew: Crew, peer: Option<SocketAddr>) {
-        let mut state = self.state();
-        state.crews[crew as usize].idle += 1;
-        let Some(peer) = peer else { return };
-        let parked = state.busy.get_mut(&peer).and_then(VecDeque::pop_front);
-        let short_of = if let Some(job) = parked {
-            self.admit(&mut state, job)
-        } else {
-            state.busy.remove(&peer);
-            self.done.notify_all();
-            None
-        };
-        drop(state);
-        self.reinforce(short_of);
     }
 
     /// Begins nothing new. Says how many are being answered.
@@ -372,12 +442,6 @@ impl Pool {
     }
 }
 
-impl Roster {
-    fn has_room(&self) -> bool {
-        self.queue.len() < self.idle || self.threads < self.max_threads
-    }
-}
-
 impl State {
     fn is_shunned(&self, peer: SocketAddr) -> bool {
         let shunned = self.shunned.get(&peer);
@@ -401,4 +465,12 @@ impl State {
         };
         self.shunned.insert(peer, shunned);
     }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(work)
+        .map(drop)
 }
