@@ -352,7 +352,7 @@ fn calls<'a>(message: &'a Message<'a>, at: usize) -> Result<Vec<GivenCall<'a>>, 
             carried,
         });
     }
-    if let Some(function) = &message.function_call
+    if let Some(function) = message.function_call.as_ref()
         && let Some(name) = function.name.as_deref()
     {
         let args = arguments(function.arguments.as_ref());
