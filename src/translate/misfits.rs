@@ -67,12 +67,17 @@ fn of_message<'a>(
     .filter_map(|(name, misfit, is_needed)| Some((name, misfit.as_ref()?, is_needed)))
 }
 
-/// Flat fields, which are Responses'.
 fn of_part(part: &ContentPart<'_>) -> impl Iterator<Item = &'static str> {
+    let image = part.image_url.as_ref();
     [
-        ("detail", &part.detail.misfit),
-        ("file_data", &part.file_data.misfit),
-        ("filename", &part.filename.misfit),
+        (
+            "image_url.detail",
+            image.and_then(|image| image.detail.misfit.as_ref()),
+        ),
+        // Flat, as Responses have it.
+        ("detail", part.detail.misfit.as_ref()),
+        ("file_data", part.file_data.misfit.as_ref()),
+        ("filename", part.filename.misfit.as_ref()),
     ]
     .into_iter()
     .filter_map(|(name, misfit)| misfit.is_some().then_some(name))

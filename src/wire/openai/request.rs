@@ -240,7 +240,7 @@ pub struct ContentPart<'a> {
 pub struct ImageUrl<'a> {
     pub url: Text<'a>,
     /// `low`, `high` or `auto`
-    pub detail: Option<Text<'a>>,
+    pub detail: Lenient<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
