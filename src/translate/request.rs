@@ -1,5 +1,7 @@
 //! A chat request as Gemini's: the order of things.
 
+use serde_json::Value;
+
 use super::{
     Fetched, Form, Notes, Rejection, Signatures, answer_format, messages, misfits, parts,
     plain_schema, thinking, tools,
@@ -101,7 +103,12 @@ pub fn request<'a>(
     let google = google_options(chat);
     let mut all_tools = Vec::from_iter(tools::entry(declarations));
     let mut searches = false;
-    if chat.web_search_options.is_some() {
+    let is_off = |options: &Value| *options == Value::Bool(false);
+    if chat
+        .web_search_options
+        .as_ref()
+        .is_some_and(|options| !is_off(options))
+    {
         let takes_both = manner.search_with_tools && abilities.generation == Generation::Three;
         if has_functions && !takes_both {
             // The functions matter more.
