@@ -309,7 +309,7 @@ impl AnswerStream {
             .questions
             .front()
             .map_or("", |question| &question.model);
-        ApiError::upstream(error, model, &self.service.sign_in_page)
+        ApiError::upstream(error, model, &self.service.sign_in_page).of_a_prompt()
     }
 
     fn refused(&mut self, error: ApiError) -> Refused {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use crate::translate::Rejection;
-use crate::wire::halves;
+use crate::wire::{halves, misfit};
 
 /// How much of a place in a deep body is worth telling.
 const NAMED_LEVELS: usize = 4;
@@ -136,8 +136,7 @@ fn explain<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> 
     if let Some(field) = what.strip_prefix("missing field ") {
         return Rejection::missing(format!("{path}.{}", field.trim_matches('`'))).into();
     }
-    let message = format!("Invalid type for '{path}': {}.", in_plain_words(what));
-    ApiError::invalid(400, "invalid_type", message).param(path)
+    Rejection::of_another_type(path, &misfit::in_plain_words(what)).into()
 }
 
 fn unparsable(place: &str, why: &str) -> ApiError {
@@ -159,48 +158,6 @@ fn too_deep(path: &serde_path_to_error::Path) -> ApiError {
          arrays within one another."
     );
     ApiError::invalid(400, "invalid_value", message).param(place)
-}
-
-/// What serde says of a type, for people who do not know Rust:
-/// "invalid type: sequence, expected a string".
-fn in_plain_words(what: &str) -> String {
-    let said = what
-        .strip_prefix("invalid type: ")
-        .or(what.strip_prefix("invalid value: "));
-    match said.and_then(|said| said.rsplit_once(", expected ")) {
-        Some((given, wanted)) => format!(
-            "expected {}, but got {} instead",
-            wanted_in_words(wanted),
-            given_in_words(given)
-        ),
-        None => what.to_owned(),
-    }
-}
-
-fn wanted_in_words(wanted: &str) -> &str {
-    match wanted {
-        "f64" | "a JSON number" => "a number",
-        "a sequence" => "an array",
-        _ => wanted,
-    }
-}
-
-/// A string is not told again: it may be long, and somebody's words.
-fn given_in_words(given: &str) -> String {
-    let (kind, value) = given.split_once(' ').unwrap_or((given, ""));
-    match kind {
-        "sequence" => "an array".to_owned(),
-        "map" => "an object".to_owned(),
-        "string" => "a string".to_owned(),
-        "boolean" => value.trim_matches('`').to_owned(),
-        "integer" | "floating" | "number" => {
-            format!(
-                "the number {}",
-                value.trim_start_matches("point ").trim_matches('`')
-            )
-        }
-        _ => given.to_owned(),
-    }
 }
 
 /// Where the parser stopped.

@@ -73,7 +73,8 @@ fn whole(
 ) -> Result<Reply, ApiError> {
     let mut choices = Vec::new();
     for question in questions {
-        let fails = |error| ApiError::upstream(error, &question.model, &service.sign_in_page);
+        let fails =
+            |error| ApiError::upstream(error, &question.model, &service.sign_in_page).of_a_prompt();
         loop {
             let answer = service.generate(question, pulse, record).map_err(fails)?;
             let answer = answer.read().inspect_err(|error| record.failed(error));

@@ -76,6 +76,14 @@ impl ApiError {
         self
     }
 
+    /// Completions of old have a prompt where chats have messages.
+    pub(super) fn of_a_prompt(mut self) -> Self {
+        if self.param.as_deref() == Some("messages") {
+            self.param = Some("prompt".to_owned());
+        }
+        self
+    }
+
     /// Names the field as the client did, in the text, too.
     pub(super) fn in_fields(mut self, fields: &Fields) -> Self {
         if let Some(param) = self.param.take() {
@@ -202,8 +210,7 @@ impl ApiError {
     /// `Retry-After` in whole seconds, and exactly.
     fn retry_after(self, wait: Duration) -> Self {
         let wait = wait.clamp(Duration::from_millis(1), MAX_RETRY_AFTER);
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        self.header("retry-after", seconds.max(1).to_string())
+        self.header("retry-after", whole_seconds(wait).to_string())
             .header("retry-after-ms", wait.as_millis().to_string())
     }
 
@@ -308,7 +315,9 @@ impl ApiError {
             Verdict::RateLimited { retry_after } => {
                 let wait = retry_after.unwrap_or(Duration::from_secs(5));
                 let quota = quota_named(error);
-                let message = format!("{said}{quota} Please try again in {}.", in_words(wait));
+                // A client's pattern for this knows seconds, not minutes.
+                let seconds = whole_seconds(wait);
+                let message = format!("{said}{quota} Please try again in {seconds}s.");
                 Self::new(429, "requests", "rate_limit_exceeded", message).retry_after(wait)
             }
             Verdict::QuotaExhausted { resets_after } => {
@@ -472,9 +481,13 @@ fn quota_named(error: &GoogleError) -> String {
     }
 }
 
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 /// `7s`, `1m30s`, `13h19m`: the form that clients find in OpenAI's messages.
 fn in_words(wait: Duration) -> String {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let seconds = whole_seconds(wait);
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds}s"),
         (0, minutes, seconds) => format!("{minutes}m{seconds}s"),

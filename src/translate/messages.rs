@@ -240,20 +240,12 @@ impl<'a> Conversation<'a, '_> {
         }
     }
 
-    /// The result of a call, pulled forward from wherever the client put it. Some
-    /// clients use an id again: a result belongs to the call before it.
+    /// The result of a call, pulled forward from wherever the client put it.
     fn answer(&mut self, call: &GivenCall<'a>, at: usize) -> Result<Vec<Part<'a>>, Rejection> {
-        let later = self.messages.iter().enumerate().skip(at + 1);
-        let until = later
-            .filter(|(_, message)| has_call(message, call.key()))
-            .map(|(position, _)| position)
-            .next()
-            .unwrap_or(self.messages.len());
-        let found = self.results.get_mut(call.key()).and_then(|positions| {
-            let nth = positions
-                .iter()
-                .position(|position| (at..until).contains(position))?;
-            positions.remove(nth)
+        // Without an id a result names the function.
+        let found = self.result_of(call.key(), at).or_else(|| {
+            let is_known = !call.id.is_empty();
+            is_known.then(|| self.result_of(call.name, at)).flatten()
         });
         let (output, media) = match found {
             Some(position) => result(&self.messages[position], position, self.fetched)?,
@@ -275,6 +267,22 @@ impl<'a> Conversation<'a, '_> {
         let mut parts = vec![Part::function_response(response)];
         parts.extend(media);
         Ok(parts)
+    }
+
+    /// Takes the first result under this key. Some clients use an id again: a result
+    /// belongs to the call before it.
+    fn result_of(&mut self, key: &str, at: usize) -> Option<usize> {
+        let positions = self.results.get_mut(key)?;
+        let later = self.messages.iter().enumerate().skip(at + 1);
+        let until = later
+            .filter(|(_, message)| has_call(message, key))
+            .map(|(position, _)| position)
+            .next()
+            .unwrap_or(self.messages.len());
+        let nth = positions
+            .iter()
+            .position(|position| (at..until).contains(position))?;
+        positions.remove(nth)
     }
 
     /// A tool message that was not pulled forward answers no known call.
@@ -352,7 +360,7 @@ fn calls<'a>(message: &'a Message<'a>, at: usize) -> Result<Vec<GivenCall<'a>>, 
             carried,
         });
     }
-    if let Some(function) = &message.function_call
+    if let Some(function) = message.function_call.as_ref()
         && let Some(name) = function.name.as_deref()
     {
         let args = arguments(function.arguments.as_ref());
@@ -379,20 +387,17 @@ fn called_name<'a>(call: &'a ToolCall<'a>) -> Option<&'a str> {
     function.or(custom).filter(|name| !name.is_empty())
 }
 
+/// `key`: the id of a call, or the name of the function.
 fn has_call(message: &Message<'_>, key: &str) -> bool {
     let of_old = message
         .function_call
         .as_ref()
         .and_then(|function| function.name.as_deref());
     of_old == Some(key)
-        || message
-            .tool_calls
-            .iter()
-            .flatten()
-            .any(|call| match call.id.as_deref() {
-                Some(id) if !id.is_empty() => signatures::split_id(id).0 == key,
-                _ => called_name(call) == Some(key),
-            })
+        || message.tool_calls.iter().flatten().any(|call| {
+            let id = call.id.as_deref().unwrap_or_default();
+            signatures::split_id(id).0 == key || called_name(call) == Some(key)
+        })
 }
 
 fn is_system(message: &Message<'_>) -> bool {
@@ -412,9 +417,10 @@ fn results<'a>(messages: &'a [Message<'a>]) -> HashMap<&'a str, VecDeque<usize>>
     results
 }
 
-/// Old function messages name the function, not the call.
+/// Old function messages name the function, not the call, and so do some of today.
 fn result_id<'a>(message: &'a Message<'a>) -> &'a str {
-    let id = message.tool_call_id.as_deref().or(message.name.as_deref());
+    let id = message.tool_call_id.as_deref().filter(|id| !id.is_empty());
+    let id = id.or(message.name.as_deref());
     signatures::split_id(id.unwrap_or_default()).0
 }
 

@@ -18,6 +18,7 @@ mod form;
 mod logprobs;
 mod media;
 mod messages;
+mod misfits;
 mod notes;
 mod parameters;
 mod parts;
@@ -72,6 +73,13 @@ impl Rejection {
         let param = param.into();
         let message = format!("Missing required parameter: '{param}'.");
         Self::new("missing_required_parameter", param, message)
+    }
+
+    /// `why`: what it should be, and what it is.
+    pub fn of_another_type(param: impl Into<String>, why: &str) -> Self {
+        let param = param.into();
+        let message = format!("Invalid type for '{param}': {why}.");
+        Self::new("invalid_type", param, message)
     }
 }
 

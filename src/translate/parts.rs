@@ -89,7 +89,7 @@ fn named_by_url<'a>(part: &'a ContentPart<'a>) -> Option<(&'static str, &'a str)
 }
 
 /// The parts of a message that is not a mere string.
-fn listed<'a>(message: &'a Message<'a>) -> &'a [ContentPart<'a>] {
+pub(super) fn listed<'a>(message: &'a Message<'a>) -> &'a [ContentPart<'a>] {
     match &message.content {
         Some(MessageContent::Parts(parts)) => parts,
         _ => &[],
@@ -109,25 +109,6 @@ pub(super) fn details<'a>(
             let detail = nested.or(part.detail.as_deref())?;
             (detail != "auto")
                 .then(|| format!("messages[{position}].content[{nth}].image_url.detail"))
-        })
-}
-
-/// Flat fields of a part that are not what they should be.
-pub(super) fn misfits<'a>(
-    message: &'a Message<'a>,
-    position: usize,
-) -> impl Iterator<Item = String> {
-    listed(message)
-        .iter()
-        .enumerate()
-        .flat_map(move |(nth, part)| {
-            let fields = [
-                ("detail", &part.detail.misfit),
-                ("file_data", &part.file_data.misfit),
-                ("filename", &part.filename.misfit),
-            ];
-            let misfits = fields.into_iter().filter(|(_, why)| why.is_some());
-            misfits.map(move |(field, _)| format!("messages[{position}].content[{nth}].{field}"))
         })
 }
 

@@ -16,6 +16,7 @@ const STEMS_FROM: &[(&str, &str)] = &[
     ("thinking budget", "reasoning_effort"),
     ("thinkinglevel", "reasoning_effort"),
     ("thinking level", "reasoning_effort"),
+    ("thinking mode", "reasoning_effort"),
     ("topk", "top_k"),
     ("topp", "top_p"),
     ("temperature", "temperature"),
@@ -76,6 +77,10 @@ mod tests {
             (
                 "Function calling with a response mime type: 'application/json' is unsupported",
                 "response_format",
+            ),
+            (
+                "Budget 0 is invalid. This model only works in thinking mode.",
+                "reasoning_effort",
             ),
             (
                 "generation_config.thinking_config.thinking_budget: 7",

@@ -1,8 +1,10 @@
 //! A chat request as Gemini's: the order of things.
 
+use serde_json::Value;
+
 use super::{
-    Fetched, Form, Notes, Rejection, Signatures, answer_format, messages, parts, plain_schema,
-    thinking, tools,
+    Fetched, Form, Notes, Rejection, Signatures, answer_format, messages, misfits, parts,
+    plain_schema, thinking, tools,
 };
 use crate::models::{self, Abilities, Generation};
 use crate::wire::gemini::{GenerateContentRequest, GenerationConfig, Part, Tool};
@@ -46,6 +48,7 @@ pub fn request<'a>(
     if given_messages.is_empty() {
         return Err(Rejection::missing("messages"));
     }
+    misfits::weigh(chat, &mut notes)?;
     let (mut declarations, names) = tools::declarations(chat, manner, &mut notes)?;
     let is_of_old = chat.tools.as_ref().is_none_or(Vec::is_empty) && chat.functions.is_some();
     let (choice_field, choice) = if is_of_old {
@@ -100,7 +103,12 @@ pub fn request<'a>(
     let google = google_options(chat);
     let mut all_tools = Vec::from_iter(tools::entry(declarations));
     let mut searches = false;
-    if chat.web_search_options.is_some() {
+    let is_off = |options: &Value| *options == Value::Bool(false);
+    if chat
+        .web_search_options
+        .as_ref()
+        .is_some_and(|options| !is_off(options))
+    {
         let takes_both = manner.search_with_tools && abilities.generation == Generation::Three;
         if has_functions && !takes_both {
             // The functions matter more.
@@ -190,9 +198,6 @@ fn note_what_has_no_equal(chat: &openai::ChatRequest<'_>, notes: &mut Notes) {
         }
     }
     for (message, position) in chat.messages.iter().flatten().zip(0..) {
-        for field in parts::misfits(message, position) {
-            notes.add(field, "left out: of another type than it should be");
-        }
         for field in parts::details(message, position) {
             notes.add(field, "left out: Gemini chooses the detail itself");
         }

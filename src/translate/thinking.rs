@@ -11,6 +11,9 @@ use crate::wire::openai;
 /// it on thoughts and return nothing.
 const SHORT_ANSWER: u32 = 2048;
 
+/// Says nothing of how hard to think, only whether it is shown.
+const EXCLUDE: &str = "reasoning.exclude";
+
 /// OpenAI's words, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Effort {
@@ -23,13 +26,19 @@ enum Effort {
     Most,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Amount {
+    Effort(Effort),
+    Tokens(i32),
+}
+
 /// What the client wants, by whichever of the names that there are for it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wish {
-    effort: Option<Effort>,
-    /// Tokens.
-    budget: Option<i32>,
+    amount: Option<Amount>,
     hidden: bool,
+    /// It shall think, however much.
+    thinks: bool,
 }
 
 /// Google's own setting, if the client gave it, wins over all others.
@@ -40,30 +49,37 @@ pub(super) fn thinking_config(
     notes: &mut Notes,
 ) -> Result<Option<ThinkingConfig>, Rejection> {
     let mut wish = wish(chat)?;
+    let mut ways = ways(chat);
+    let way = ways.next().unwrap_or("reasoning");
     if let Some(given) = googles_own(chat, notes) {
+        for loser in ways.chain(wish.hidden.then_some(EXCLUDE)) {
+            notes.add(loser, "left out: Google's own thinking_config counts more");
+        }
         return given.map(Some);
+    }
+    for loser in ways {
+        notes.add(loser, format!("left out: '{way}' counts more"));
     }
     if abilities.thinking == Thinking::Unknown {
         if wish != Wish::default() {
             notes.add(
-                "reasoning_effort",
+                way,
                 "left out: this model does not think, or it is not known how it is told to",
             );
         }
         return Ok(None);
     }
-    let asks_for_none = wish.effort.is_none() && wish.budget.is_none();
-    if asks_for_none && max_output_tokens.is_some_and(|limit| limit < SHORT_ANSWER) {
-        wish.effort = Some(Effort::None);
+    let says_nothing = wish.amount.is_none() && !wish.thinks;
+    if says_nothing && max_output_tokens.is_some_and(|limit| limit < SHORT_ANSWER) {
+        wish.amount = Some(Amount::Effort(Effort::None));
     }
     let mut config = ThinkingConfig {
-        include_thoughts: Some(wish.effort != Some(Effort::None) && !wish.hidden),
+        include_thoughts: Some(wish.amount != Some(Amount::Effort(Effort::None)) && !wish.hidden),
         ..ThinkingConfig::default()
     };
-    match (wish.budget, wish.effort, abilities.thinking) {
+    match (wish.amount, abilities.thinking) {
         (
-            Some(tokens),
-            _,
+            Some(Amount::Tokens(tokens)),
             Thinking::Budget {
                 min,
                 max,
@@ -74,19 +90,18 @@ pub(super) fn thinking_config(
             let budget = tokens.clamp(least, max);
             if budget != tokens {
                 let reason = format!("{tokens} tokens are {budget} in this model's range");
-                notes.add(budget_field(chat), reason);
+                notes.add(way, reason);
             }
             config.thinking_budget = Some(budget);
         }
         // Gemini 3 takes a budget, too, but a level does better.
-        (Some(tokens), _, Thinking::Level(levels)) => {
+        (Some(Amount::Tokens(tokens)), Thinking::Level(levels)) => {
             config.thinking_level = level(effort_of(tokens), levels);
             let reason = "sent as a level: this model does better with one than with a budget";
-            notes.add(budget_field(chat), reason);
+            notes.add(way, reason);
         }
         (
-            None,
-            Some(effort),
+            Some(Amount::Effort(effort)),
             Thinking::Budget {
                 min,
                 max,
@@ -95,7 +110,7 @@ pub(super) fn thinking_config(
         ) => {
             config.thinking_budget = Some(budget(effort, min, max, can_be_off));
         }
-        (None, Some(effort), Thinking::Level(levels)) => {
+        (Some(Amount::Effort(effort)), Thinking::Level(levels)) => {
             config.thinking_level = level(effort, levels);
         }
         _ => {}
@@ -103,44 +118,69 @@ pub(super) fn thinking_config(
     Ok(Some(config))
 }
 
-/// Which of the fields the budget came from.
-fn budget_field(chat: &openai::ChatRequest<'_>) -> &'static str {
-    let thinking = chat.thinking.as_ref();
-    if thinking.is_some_and(|thinking| thinking.budget_tokens.is_some()) {
-        "thinking.budget_tokens"
-    } else {
-        "reasoning.max_tokens"
-    }
+/// The fields in which the client says how hard to think, the strongest first: that
+/// one counts.
+fn ways(chat: &openai::ChatRequest<'_>) -> impl Iterator<Item = &'static str> {
+    let (thinking, reasoning) = (chat.thinking.as_ref(), chat.reasoning.as_ref());
+    [
+        ("google.thinking_config", given_googles_own(chat).is_some()),
+        ("thinking.type", thinking.is_some_and(is_disabled)),
+        (
+            "thinking.budget_tokens",
+            thinking.is_some_and(|thinking| thinking.budget_tokens.is_some()),
+        ),
+        (
+            "reasoning.enabled",
+            reasoning.is_some_and(|reasoning| reasoning.enabled == Some(false)),
+        ),
+        (
+            "reasoning.max_tokens",
+            reasoning.is_some_and(|reasoning| reasoning.max_tokens.is_some()),
+        ),
+        (
+            "reasoning.effort",
+            reasoning.is_some_and(|reasoning| reasoning.effort.is_some()),
+        ),
+        ("reasoning_effort", chat.reasoning_effort.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(field, is_used)| is_used.then_some(field))
+}
+
+fn is_disabled(thinking: &openai::Thinking<'_>) -> bool {
+    thinking.kind.as_deref() == Some("disabled")
 }
 
 /// Anthropic's `thinking` wins over OpenRouter's `reasoning`, and that over
 /// OpenAI's `reasoning_effort`.
 fn wish(chat: &openai::ChatRequest<'_>) -> Result<Wish, Rejection> {
+    let effort = given_effort(chat.reasoning_effort.as_deref(), "reasoning_effort")?;
     let mut wish = Wish {
-        effort: given_effort(chat.reasoning_effort.as_deref(), "reasoning_effort")?,
+        amount: effort.map(Amount::Effort),
         ..Wish::default()
     };
     if let Some(reasoning) = &chat.reasoning {
-        wish.effort =
-            given_effort(reasoning.effort.as_deref(), "reasoning.effort")?.or(wish.effort);
-        if reasoning.enabled == Some(false) {
-            wish.effort = Some(Effort::None);
-        }
-        wish.budget = reasoning.max_tokens;
+        let effort = given_effort(reasoning.effort.as_deref(), "reasoning.effort")?;
+        let amount = match (reasoning.enabled, reasoning.max_tokens) {
+            (Some(false), _) => Some(Amount::Effort(Effort::None)),
+            (_, Some(tokens)) => Some(Amount::Tokens(tokens)),
+            _ => effort.map(Amount::Effort),
+        };
+        wish.amount = amount.or(wish.amount);
         wish.hidden = reasoning.exclude == Some(true);
+        wish.thinks = reasoning.enabled == Some(true);
     }
-    match chat
-        .thinking
-        .as_ref()
-        .map(|thinking| (thinking.kind.as_deref(), thinking))
-    {
-        Some((Some("disabled"), _)) => {
+    match &chat.thinking {
+        Some(thinking) if is_disabled(thinking) => {
             wish = Wish {
-                effort: Some(Effort::None),
+                amount: Some(Amount::Effort(Effort::None)),
                 ..Wish::default()
             }
         }
-        Some((_, thinking)) => wish.budget = thinking.budget_tokens.or(wish.budget),
+        Some(thinking) => {
+            wish.amount = thinking.budget_tokens.map(Amount::Tokens).or(wish.amount);
+            wish.thinks |= matches!(thinking.kind.as_deref(), Some("enabled" | "adaptive"));
+        }
         None => {}
     }
     Ok(wish)
@@ -204,16 +244,22 @@ fn level(effort: Effort, levels: &[ThinkingLevel]) -> Option<ThinkingLevel> {
         .copied()
 }
 
-fn googles_own(
-    chat: &openai::ChatRequest<'_>,
-    notes: &mut Notes,
-) -> Option<Result<ThinkingConfig, Rejection>> {
+pub(super) fn given_googles_own<'a>(
+    chat: &'a openai::ChatRequest<'_>,
+) -> Option<&'a openai::ThinkingConfig> {
     let nested = chat
         .extra_body
         .as_ref()
         .and_then(|extra| extra.google.as_ref());
     let mut places = [chat.google.as_ref(), nested].into_iter().flatten();
-    let given = places.find_map(|google| google.thinking_config.as_ref())?;
+    places.find_map(|google| google.thinking_config.as_ref())
+}
+
+fn googles_own(
+    chat: &openai::ChatRequest<'_>,
+    notes: &mut Notes,
+) -> Option<Result<ThinkingConfig, Rejection>> {
+    let given = given_googles_own(chat)?;
     let level = match given
         .thinking_level
         .as_deref()

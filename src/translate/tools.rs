@@ -64,6 +64,29 @@ impl Names {
         self.declared.push(accepted.to_string());
         Some(Text(accepted))
     }
+
+    /// The same for the entry at `at`, whose name stands below it.
+    fn declare_at<'a>(
+        &mut self,
+        at: (&str, &str),
+        name: Option<&'a Text<'a>>,
+        is_custom: bool,
+        notes: &mut Notes,
+    ) -> Result<Option<Text<'a>>, Rejection> {
+        let (entry, below) = at;
+        let name = name.map(|name| &**name).filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| Rejection::missing(format!("{entry}{below}")))?;
+        let accepted = self.declare(name, is_custom);
+        match accepted.as_deref() {
+            None => notes.add(entry.to_owned(), DECLARED_TWICE),
+            Some(accepted) if accepted != name => {
+                let reason = format!("told to Google as {accepted}; answers bear the given name");
+                notes.add(format!("{entry}{below}"), reason);
+            }
+            Some(_) => {}
+        }
+        Ok(accepted)
+    }
 }
 
 /// The functions that may be called: `tools`, or the `functions` of old.
@@ -85,14 +108,11 @@ pub(super) fn declarations<'a>(
                     Some(_) => format!("tools[{position}].function"),
                     None => format!("tools[{position}]"),
                 };
-                let param = || format!("tools[{position}].function.name");
-                let name = given_name(name.as_ref(), param)?;
-                if let Some(name) = names.declare(name, false) {
+                let at = (&*format!("tools[{position}]"), ".function.name");
+                if let Some(name) = names.declare_at(at, name.as_ref(), false, notes)? {
                     let field = format!("{place}.parameters");
                     let parameters = schema_of(parameters.as_ref(), &field, manner, notes)?;
                     declarations.push(declaration(name, description.as_deref(), parameters));
-                } else {
-                    notes.add(format!("tools[{position}]"), DECLARED_TWICE);
                 }
             }
             Some("custom") => {
@@ -100,13 +120,10 @@ pub(super) fn declarations<'a>(
                     Some(nested) => (&nested.name, &nested.description, &nested.format),
                     None => (&tool.name, &tool.description, &tool.format),
                 };
-                let param = || format!("tools[{position}].custom.name");
-                let name = given_name(name.as_ref(), param)?;
-                if let Some(name) = names.declare(name, true) {
+                let at = (&*format!("tools[{position}]"), ".custom.name");
+                if let Some(name) = names.declare_at(at, name.as_ref(), true, notes)? {
                     let description = description.as_deref().unwrap_or_default();
                     declarations.push(custom_declaration(name, description, format.as_ref()));
-                } else {
-                    notes.add(format!("tools[{position}]"), DECLARED_TWICE);
                 }
             }
             Some(_) => notes.add(
@@ -119,10 +136,8 @@ pub(super) fn declarations<'a>(
         return Ok((declarations, names));
     }
     for (position, function) in chat.functions.iter().flatten().enumerate() {
-        let name = given_name(function.name.as_ref(), || {
-            format!("functions[{position}].name")
-        })?;
-        if let Some(name) = names.declare(name, false) {
+        let at = (&*format!("functions[{position}]"), ".name");
+        if let Some(name) = names.declare_at(at, function.name.as_ref(), false, notes)? {
             let field = format!("functions[{position}].parameters");
             let parameters = schema_of(function.parameters.as_ref(), &field, manner, notes)?;
             declarations.push(declaration(
@@ -161,16 +176,6 @@ fn schema_of(
         return Ok(Json::of(&plain_schema::parameters(&schema, field, notes)));
     }
     Ok(schema)
-}
-
-fn given_name<'a>(
-    name: Option<&'a Text<'a>>,
-    param: impl Fn() -> String,
-) -> Result<&'a str, Rejection> {
-    match name {
-        Some(name) if !name.is_empty() => Ok(name),
-        _ => Err(Rejection::missing(param())),
-    }
 }
 
 fn declaration<'a>(

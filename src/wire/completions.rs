@@ -4,12 +4,12 @@
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::Text;
 use super::object::read_from_objects;
 use super::openai::{
     ExtraBody, FinishReason, GoogleOptions, OneOrMany, Reasoning, StreamOptions, Thinking, Usage,
     whole_number,
 };
+use super::{Lenient, Text};
 
 /// The body of `POST /v1/completions`. What chat knows, too, has the same meaning.
 #[derive(Debug, Default, Deserialize)]
@@ -39,7 +39,8 @@ pub struct CompletionRequest<'a> {
     #[serde(default, deserialize_with = "whole_number")]
     pub seed: Option<i64>,
     pub stream: Option<bool>,
-    pub stream_options: Option<StreamOptions>,
+    #[serde(default)]
+    pub stream_options: Lenient<StreamOptions>,
     // These have no equal here; whether they were sent is all that is asked.
     pub logprobs: Option<IgnoredAny>,
     pub logit_bias: Option<IgnoredAny>,

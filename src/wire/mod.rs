@@ -11,6 +11,7 @@ pub mod gemini;
 pub mod google_oauth;
 pub mod halves;
 mod lenient;
+pub mod misfit;
 mod object;
 pub mod openai;
 pub mod pretty;
@@ -19,6 +20,7 @@ pub mod responses;
 pub mod sse;
 
 pub use lenient::Lenient;
+pub use misfit::Misfit;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::wire::object::{read_from_objects, written_as_well};
 use crate::wire::openai::{self, Annotation, MessageContent, TokenLogprob};
-use crate::wire::{Json, Text};
+use crate::wire::{Json, Lenient, Text};
 
 /// The body of `POST /v1/responses`, but for what is chat's as well.
 #[derive(Debug, Default, Deserialize)]
@@ -47,7 +47,8 @@ pub enum Input<'a> {
     Items(Vec<InputItem<'a>>),
 }
 
-/// One thing that was said or done; which fields matter depends on `type`.
+/// One thing that was said or done; which fields matter depends on `type`, and what is
+/// unknown may have any type.
 #[derive(Debug, Default, Deserialize)]
 #[serde(remote = "InputItem")]
 pub struct InputItem<'a> {
@@ -55,30 +56,28 @@ pub struct InputItem<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Option<Text<'a>>,
     #[serde(borrow)]
-    pub id: Option<Text<'a>>,
-    #[serde(borrow)]
     pub role: Option<Text<'a>>,
     #[serde(borrow)]
     pub content: Option<MessageContent<'a>>,
     #[serde(borrow)]
     pub call_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub name: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub name: Lenient<Text<'a>>,
     /// Where the called function is declared.
-    #[serde(borrow)]
-    pub namespace: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub namespace: Lenient<Text<'a>>,
     /// Of a `function_call`.
     #[serde(borrow)]
     pub arguments: Option<Json<'a>>,
     /// Of a `custom_tool_call`.
-    #[serde(borrow)]
-    pub input: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub input: Lenient<Text<'a>>,
     /// Of whatever answers a call: text, parts, or anything else.
     #[serde(borrow)]
     pub output: Option<Json<'a>>,
     /// Of `reasoning`: what its maker wants back.
-    #[serde(borrow)]
-    pub encrypted_content: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub encrypted_content: Lenient<Text<'a>>,
 }
 
 /// `"text": {"format": …}`

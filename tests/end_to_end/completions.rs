@@ -327,3 +327,19 @@ fn failures_are_those_of_chat() {
         assert!(events[0].contains("\"text\":\"x\""), "{events:?}");
     });
 }
+
+#[test]
+fn a_prompt_that_is_too_long_is_named() {
+    by_both_roads(|_, simulator, proxy| {
+        simulator
+            .script(json!([{"error": "token_limit", "times": "always"}]))
+            .unwrap();
+        for streams in [false, true] {
+            let mut request = prompt("Hi");
+            request["stream"] = json!(streams);
+            let error = complete(proxy, &request).error(400);
+            assert_eq!(error["code"], "context_length_exceeded");
+            assert_eq!(error["param"], "prompt");
+        }
+    });
+}

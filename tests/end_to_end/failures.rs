@@ -18,7 +18,7 @@ fn lesson_10_a_short_limit_says_when_to_come_back() {
         for (delay, seconds, milliseconds, words) in [
             ("7s", "7", "7000", "Please try again in 7s."),
             ("41.2s", "42", "41200", "Please try again in 42s."),
-            ("60s", "60", "60000", "Please try again in 1m0s."),
+            ("60s", "60", "60000", "Please try again in 60s."),
         ] {
             for name in ["rate_limit", "retry_info", "retry_in_message"] {
                 simulator

@@ -15,7 +15,7 @@
 //!   once for everyone), `token_loss` (there is none), `provisioning` (which project, or why none)
 //! - what is tried twice: `second_tries`
 //! - what goes wrong: `error_table` (the contract, row by row), `bad_requests` (by
-//!   the client), `failures` (at Google's, or on the way there), `faults`
+//!   the client), `unneeded_fields` (which are not wrong), `failures` (at Google's, or on the way there), `faults`
 //!   (of Google's, by name), `broken_streams`
 //!   (amid an answer), `time_limits` (of each phase), `leaving` (the client goes),
 //!   `hostile` (clients by the thousand)
@@ -62,6 +62,7 @@ mod hostile;
 #[cfg(target_os = "linux")]
 mod leaving;
 mod time_limits;
+mod unneeded_fields;
 
 mod cli;
 mod demo;

@@ -3,7 +3,7 @@
 use super::answers::Answer;
 use crate::models::{self, Thinking};
 use crate::translate::said::Reader;
-use crate::translate::{Notes, Rejection};
+use crate::translate::{Notes, Rejection, thinking};
 use crate::wire::completions::CompletionRequest;
 use crate::wire::openai::{ChatRequest, Message, MessageContent};
 
@@ -69,8 +69,10 @@ impl<'a> Chats<'a> {
             ..ChatRequest::default()
         };
         // A completion is wanted quickly, and often is short.
-        let asks_for_thought =
-            chat.reasoning_effort.is_some() || chat.reasoning.is_some() || chat.thinking.is_some();
+        let asks_for_thought = chat.reasoning_effort.is_some()
+            || chat.reasoning.is_some()
+            || chat.thinking.is_some()
+            || thinking::given_googles_own(&chat).is_some();
         if !asks_for_thought && models::abilities(model).thinking != Thinking::Unknown {
             chat.reasoning_effort = Some("none".into());
         }

@@ -65,7 +65,7 @@ impl<'a, 's> Items<'a, 's> {
                 },
                 place(false),
             ),
-            Some("function_call" | "custom_tool_call") => self.add_call(item, nth),
+            Some("function_call" | "custom_tool_call") => self.add_call(item, nth)?,
             // Summaries are for people; the model does not want its own back.
             Some("reasoning") => self.open(item.encrypted_content.as_deref()),
             Some("function_call_output" | "custom_tool_call_output") => {
@@ -112,7 +112,18 @@ impl<'a, 's> Items<'a, 's> {
     }
 
     /// Calls in a row, and what was said before them, are one message.
-    fn add_call(&mut self, item: InputItem<'a>, nth: usize) {
+    fn add_call(&mut self, item: InputItem<'a>, nth: usize) -> Result<(), Rejection> {
+        let needed = [
+            ("name", &item.name),
+            ("namespace", &item.namespace),
+            ("input", &item.input),
+        ];
+        for (name, field) in needed {
+            if let Some(misfit) = &field.misfit {
+                let param = format!("{}.{name}", self.fields.item(nth));
+                return Err(Rejection::of_another_type(param, &misfit.what));
+            }
+        }
         let call = self.call(item);
         let speaks = |message: &Message<'_>| message.role.as_deref() == Some("assistant");
         if !self.messages.last().is_some_and(speaks) {
@@ -136,10 +147,11 @@ impl<'a, 's> Items<'a, 's> {
             message.tool_calls.get_or_insert_default().push(call);
             calls.push(nth);
         }
+        Ok(())
     }
 
-    fn call(&self, item: InputItem<'a>) -> ToolCall<'a> {
-        let name = match (&item.namespace, item.name) {
+    fn call(&self, mut item: InputItem<'a>) -> ToolCall<'a> {
+        let name = match (item.namespace.as_ref(), item.name.take()) {
             (Some(namespace), Some(name)) if !namespace.is_empty() => {
                 Some(namespaces::declared(namespace, &name).into())
             }
@@ -152,7 +164,7 @@ impl<'a, 's> Items<'a, 's> {
             .filter(|signed| name.as_deref() == Some(&*signed.n))
             .map(|signed| ExtraContent::signature(signed.sig.clone()));
         let (function, custom) = if item.kind.as_deref() == Some("custom_tool_call") {
-            let input = item.input;
+            let input = item.input.take();
             (None, Some(CalledCustomTool { name, input }))
         } else {
             let arguments = item.arguments;
@@ -162,7 +174,7 @@ impl<'a, 's> Items<'a, 's> {
             id: item.call_id,
             function,
             custom,
-            extra_content: signature,
+            extra_content: signature.into(),
             ..ToolCall::default()
         }
     }
@@ -172,7 +184,7 @@ fn result<'a>(call_id: Option<Text<'a>>, content: Option<MessageContent<'a>>) ->
     Message {
         role: Some("tool".into()),
         content,
-        tool_call_id: call_id,
+        tool_call_id: call_id.into(),
         ..Message::default()
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 
 use super::{ContentPart, ImageUrl, MessageContent, OneOrMany};
-use crate::wire::Text;
+use crate::wire::{Lenient, Text};
 
 /// Clients whose language has one kind of number write `100.0`.
 pub(crate) fn whole_number<'de, D: Deserializer<'de>>(
@@ -105,8 +105,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for ImageUrl<'a> {
         struct Object<'a> {
             #[serde(borrow)]
             url: Text<'a>,
-            #[serde(borrow)]
-            detail: Option<Text<'a>>,
+            #[serde(default, borrow)]
+            detail: Lenient<Text<'a>>,
         }
 
         struct StringOrObject;
@@ -119,13 +119,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for ImageUrl<'a> {
             }
 
             fn visit_borrowed_str<E: de::Error>(self, url: &'de str) -> Result<Self::Value, E> {
-                let url = url.into();
-                Ok(ImageUrl { url, detail: None })
+                let (url, detail) = (url.into(), Lenient::default());
+                Ok(ImageUrl { url, detail })
             }
 
             fn visit_str<E: de::Error>(self, url: &str) -> Result<Self::Value, E> {
-                let url = url.to_owned().into();
-                Ok(ImageUrl { url, detail: None })
+                let (url, detail) = (url.to_owned().into(), Lenient::default());
+                Ok(ImageUrl { url, detail })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {

@@ -45,7 +45,8 @@ pub struct ChatRequest<'a> {
     pub tool_choice: Option<Value>,
     pub parallel_tool_calls: Option<bool>,
     pub stream: Option<bool>,
-    pub stream_options: Option<StreamOptions>,
+    #[serde(default)]
+    pub stream_options: Lenient<StreamOptions>,
     #[serde(borrow)]
     pub reasoning_effort: Option<Text<'a>>,
     /// OpenRouter's way of asking for thought.
@@ -168,7 +169,8 @@ pub struct JsonSchemaFormat {
     pub schema: Option<Value>,
 }
 
-/// One message of the conversation; which fields matter depends on `role`.
+/// One message of the conversation; which fields matter depends on `role`, and no
+/// message fails over one that does not.
 #[derive(Debug, Default, Deserialize)]
 #[serde(remote = "Message")]
 pub struct Message<'a> {
@@ -177,20 +179,20 @@ pub struct Message<'a> {
     #[serde(borrow)]
     pub content: Option<MessageContent<'a>>,
     /// What the assistant said instead of an answer.
-    #[serde(borrow)]
-    pub refusal: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub name: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub refusal: Lenient<Text<'a>>,
+    #[serde(default, borrow)]
+    pub name: Lenient<Text<'a>>,
     #[serde(borrow)]
     pub tool_calls: Option<Vec<ToolCall<'a>>>,
-    #[serde(borrow)]
-    pub tool_call_id: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub tool_call_id: Lenient<Text<'a>>,
     /// Of old, before there were several calls; answered by the role `function`.
-    #[serde(borrow)]
-    pub function_call: Option<CalledFunction<'a>>,
+    #[serde(default, borrow)]
+    pub function_call: Lenient<CalledFunction<'a>>,
     /// What Google's own OpenAI endpoint takes and gives beyond OpenAI's fields.
-    #[serde(borrow)]
-    pub extra_content: Option<ExtraContent<'a>>,
+    #[serde(default, borrow)]
+    pub extra_content: Lenient<ExtraContent<'a>>,
 }
 
 /// A string, or a list of parts.
@@ -238,7 +240,7 @@ pub struct ContentPart<'a> {
 pub struct ImageUrl<'a> {
     pub url: Text<'a>,
     /// `low`, `high` or `auto`
-    pub detail: Option<Text<'a>>,
+    pub detail: Lenient<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -279,8 +281,8 @@ pub struct ToolCall<'a> {
     /// In place of `function`, for a custom tool.
     #[serde(borrow)]
     pub custom: Option<CalledCustomTool<'a>>,
-    #[serde(borrow)]
-    pub extra_content: Option<ExtraContent<'a>>,
+    #[serde(default, borrow)]
+    pub extra_content: Lenient<ExtraContent<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,7 +1,5 @@
 """OpenAI's SDK, major versions 3 and 2: the Responses API."""
 
-import time
-
 import openai
 import pytest
 from pydantic import BaseModel
@@ -158,7 +156,7 @@ def test_40_a_stream_that_dies_delivers_its_text_and_then_fails(world, client):
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
-def test_40_quota_and_overflow_are_told_once_and_at_once(world, streaming):
+def test_40_quota_and_overflow_are_told_once(world, streaming):
     client = openai.OpenAI(base_url=world.base_url, api_key="any", max_retries=2)
     for error, kind, code in [
         ("quota_exhausted", openai.RateLimitError, "insufficient_quota"),
@@ -166,9 +164,7 @@ def test_40_quota_and_overflow_are_told_once_and_at_once(world, streaming):
     ]:
         world.google.tell("reset")
         world.google.say({"error": error, "times": "always"})
-        begun = time.monotonic()
         with pytest.raises(kind) as raised:
             list(client.responses.create(**ASK, stream=streaming))
-        assert time.monotonic() - begun < 1
         assert raised.value.code == code
         assert len(world.google.recorded()) == 1

@@ -1,13 +1,14 @@
 //! What the model said. Gemini's answer, whole or as events, becomes one
 //! sequence of [`Said`] and an [`Ending`]; every dialect is made from these.
 
+mod choice;
+
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::fence::Fence;
+use self::choice::{Choice, finish_reason};
 use super::signatures::{self, CallRecord, Signatures};
 use super::usage::{merge, usage};
 use super::{Form, Stamp, Unfinished, citations, logprobs};
@@ -98,27 +99,6 @@ pub struct Reader {
     block_reason: Option<String>,
     fingerprint: Option<String>,
     said_bytes: usize,
-}
-
-#[derive(Default)]
-struct Choice {
-    calls: u32,
-    /// The calls so far that have ids of Google's: one that is sent again, whole, is
-    /// the same call.
-    known_calls: HashSet<(String, String, String)>,
-    images: u32,
-    has_text: bool,
-    has_call_in_pieces: bool,
-    /// The tag of the thoughts is open.
-    in_thoughts: bool,
-    fence: Fence,
-    /// All of it, if it may be cited.
-    text: String,
-    annotations: Vec<Annotation>,
-    /// Of the text, if it can be given back on that very text.
-    signature: Option<String>,
-    finish_reason: Option<String>,
-    finish_message: Option<String>,
 }
 
 impl Reader {
@@ -381,135 +361,32 @@ impl Reader {
         if self.choices.is_empty() {
             return Err(Unfinished::CutShort);
         }
-        let is_blocked = self.block_reason.is_some();
-        let mut finishes = Vec::new();
         for (choice, index) in self.choices.iter_mut().zip(0..) {
             choice.flush(&self.form, index, &mut said);
             if let Some(signature) = &choice.signature {
                 signatures::remember_text(signature, &self.stamp.model, &*self.signatures);
             }
-            finishes.push(choice.finish(&self.form, is_blocked)?);
         }
+        if let Some(failure) = self.failure() {
+            return Err(failure);
+        }
+        let choices = self.choices.iter_mut();
+        let finishes = choices.map(|choice| choice.finish(&self.form)).collect();
         Ok(Ending { finishes, usage })
     }
-}
 
-impl Choice {
-    fn think(
-        &mut self,
-        thought: &str,
-        form: &Form,
-        index: u32,
-        said: &mut impl FnMut(u32, Said<'_>),
-    ) {
-        let Some(tag) = &form.thought_tag else {
-            return said(index, Said::Thought(thought));
-        };
-        if !self.in_thoughts {
-            self.in_thoughts = true;
-            said(index, Said::Text(&format!("<{tag}>")));
+    /// Alternatives that are none do not take the good ones with them, unless the
+    /// answer was cut: then more may be missing than they show.
+    fn failure(&self) -> Option<Unfinished> {
+        let is_blocked = self.block_reason.is_some();
+        let failures = self.choices.iter().map(|choice| choice.failure(is_blocked));
+        let mut failures: Vec<_> = failures.collect();
+        let cut = Some(Unfinished::CutShort);
+        if failures.contains(&cut) {
+            return cut;
         }
-        said(index, Said::Text(thought));
-    }
-
-    fn close_thoughts(&mut self, form: &Form, index: u32, said: &mut impl FnMut(u32, Said<'_>)) {
-        if let Some(tag) = form.thought_tag.as_ref().filter(|_| self.in_thoughts) {
-            self.in_thoughts = false;
-            said(index, Said::Text(&format!("</{tag}>")));
-        }
-    }
-
-    fn say(&mut self, text: &str, form: &Form, index: u32, said: &mut impl FnMut(u32, Said<'_>)) {
-        self.close_thoughts(form, index, said);
-        self.has_text = true;
-        self.signature = None;
-        if form.searches {
-            self.text.push_str(text);
-        }
-        if !form.strips_fence {
-            return said(index, Said::Text(text));
-        }
-        let bare = self.fence.push(text);
-        if !bare.is_empty() {
-            said(index, Said::Text(&bare));
-        }
-    }
-
-    /// The text so far is signed. Not so text that is told otherwise than it came,
-    /// or out of its place: OpenAI's goes before all calls.
-    fn sign(&mut self, signature: Option<&str>, form: &Form) {
-        let is_as_it_came = form.thought_tag.is_none() && !form.strips_fence;
-        if self.has_text && self.calls == 0 && is_as_it_came {
-            self.signature = signature.map(str::to_owned).or(self.signature.take());
-        }
-    }
-
-    fn flush(&mut self, form: &Form, index: u32, said: &mut impl FnMut(u32, Said<'_>)) {
-        self.close_thoughts(form, index, said);
-        let rest = self.fence.finish();
-        if !rest.is_empty() {
-            said(index, Said::Text(&rest));
-        }
-    }
-
-    fn has_output(&self) -> bool {
-        self.has_text || self.calls > 0 || self.images > 0
-    }
-
-    fn is_untouched(&self) -> bool {
-        self.finish_reason.is_none() && !self.has_output()
-    }
-
-    /// Gemini's reason in OpenAI's words. It says `STOP` even when it calls functions.
-    fn finish(&mut self, form: &Form, is_blocked: bool) -> Result<Finish, Unfinished> {
-        if self.has_call_in_pieces {
-            return Err(Unfinished::CallInPieces);
-        }
-        let reason = match self.finish_reason.as_deref() {
-            Some(reason) => reason,
-            None if is_blocked => "SAFETY",
-            None => return Err(Unfinished::CutShort),
-        };
-        let reason = match finish_reason(reason) {
-            _ if self.calls > 0 && form.functions_of_old => FinishReason::FunctionCall,
-            _ if self.calls > 0 => FinishReason::ToolCalls,
-            Some(known) => known,
-            None if self.has_output() => FinishReason::Stop,
-            // MALFORMED_FUNCTION_CALL and its kin: an answer with nothing in it.
-            None => {
-                return Err(Unfinished::Empty {
-                    reason: reason.to_owned(),
-                    message: self.finish_message.clone(),
-                });
-            }
-        };
-        let annotations = std::mem::take(&mut self.annotations);
-        Ok(Finish {
-            reason,
-            refusal: None,
-            annotations,
-            signature: self.signature.take(),
-        })
-    }
-}
-
-/// Gemini's reasons that OpenAI has a word for.
-fn finish_reason(gemini: &str) -> Option<FinishReason> {
-    match gemini {
-        "STOP" => Some(FinishReason::Stop),
-        "MAX_TOKENS" | "CONTINUATION" => Some(FinishReason::Length),
-        "SAFETY"
-        | "RECITATION"
-        | "LANGUAGE"
-        | "BLOCKLIST"
-        | "PROHIBITED_CONTENT"
-        | "SPII"
-        | "IMAGE_SAFETY"
-        | "IMAGE_PROHIBITED_CONTENT"
-        | "IMAGE_RECITATION"
-        | "MODEL_ARMOR"
-        | "ESCALATION" => Some(FinishReason::ContentFilter),
-        _ => None,
+        let all_failed = failures.iter().all(Option::is_some);
+        failures.swap_remove(0).filter(|_| all_failed)
     }
 }
 
