@@ -73,18 +73,17 @@ impl Fault {
 /// Where all is well, the mode of the token file, too.
 fn home(road: Road, simulator: &Simulator) -> Home {
     let home = road.home(simulator);
+    #[cfg(unix)]
     if road == Road::CodeAssist {
         set_mode(&home, 0o600);
     }
     home
 }
 
+#[cfg(unix)]
 fn set_mode(home: &Home, mode: u32) {
-    #[cfg(unix)]
-    {
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
-        std::fs::set_permissions(home.path("tokens.json"), mode).unwrap();
-    }
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+    std::fs::set_permissions(home.path("tokens.json"), mode).unwrap();
 }
 
 /// What `doctor --json` says, by the names of the checks.

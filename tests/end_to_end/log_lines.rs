@@ -9,7 +9,6 @@ use serde_json::json;
 use crate::client::{Client, Events};
 use crate::home::Home;
 use crate::proxy::{MODEL, Proxy, Road, by_both_roads, question};
-use crate::streaming::event;
 
 /// The lines of requests for this path, without time, module and id.
 fn lines(log: &str, path: &str) -> Vec<String> {
@@ -136,7 +135,7 @@ fn a_stream_that_breaks_off_warns() {
 fn a_client_who_leaves_has_one_line() {
     let simulator = Simulator::start().unwrap();
     let proxy = Proxy::start(&simulator);
-    let responses = json!([event("Half an"), {"gate": "never"}]);
+    let responses = json!([crate::streaming::event("Half an"), {"gate": "never"}]);
     simulator.script(json!([{"responses": responses}])).unwrap();
     let mut events = proxy.stream(&question("Hi"));
     events.next_json();

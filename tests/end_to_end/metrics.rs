@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashSet};
 use gemini_proxy::simulator::Simulator;
 use serde_json::json;
 
-use crate::client::Events;
 use crate::proxy::{Proxy, Road, by_both_roads, question};
 use crate::streaming::event;
 
@@ -231,7 +230,7 @@ fn clients_who_leave_are_counted_and_are_not_in_flight() {
     let proxy = Proxy::start(&simulator);
     let responses = json!([event("Half an"), {"gate": "never"}]);
     simulator.script(json!([{"responses": responses}])).unwrap();
-    let mut events: Events = proxy.stream(&question("Hi"));
+    let mut events = proxy.stream(&question("Hi"));
     events.next_json();
     assert_eq!(Samples::of(&proxy).get("requests_in_flight"), 2.0);
     drop(events);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::home::Home;
-use crate::proxy::{Proxy, question, recorded};
+use crate::proxy::{question, recorded};
 
 /// Signed in, with an access token that has to be renewed at once.
 fn stale(simulator: &Simulator) -> Home {
@@ -54,7 +54,7 @@ fn where_nothing_can_be_written_the_old_tokens_stay_and_the_new_one_serves() {
     let home = stale(&simulator);
     let before = home.tokens();
     // No file may grow beyond nothing; the log is a pipe.
-    let proxy: Proxy = home.serve_with_file_size(0);
+    let proxy = home.serve_with_file_size(0);
     proxy.chat(&question("Hi")).success();
     proxy.chat(&question("Hi")).success();
     assert_eq!(home.tokens(), before);

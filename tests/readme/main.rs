@@ -12,6 +12,7 @@
 
 mod curl; // what a curl command asks for
 mod demo; // the built program
+mod messages; // what the program's code can say
 mod page; // blocks, commands and tables of README.md
 
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::demo::{Demo, program, settings_read};
-use crate::page::{README, Step, blocks, rows, steps};
+use crate::page::{README, Step, blocks, rows, steps, symptoms};
 
 const EXAMPLE_ENV: &str = include_str!("../../.env.example");
 const HELP: &str = include_str!("../../src/cli/help.txt");
@@ -29,7 +30,7 @@ const HELP: &str = include_str!("../../src/cli/help.txt");
 const ALIASES: [&str; 1] = ["ALL_PROXY"];
 
 const START: &str = "cargo run --release -- demo";
-const CARGO: [&str; 3] = [START, "cargo test", "cargo install --path ."];
+const CARGO: [&str; 3] = [START, "cargo test", "cargo install --locked --path ."];
 
 #[test]
 fn the_demo_prints_what_the_readme_shows() {
@@ -179,10 +180,82 @@ fn every_command_in_the_readme_exists() {
             }
             "eval" => assert!(step.command.contains("$(gemini-proxy completions bash)")),
             "python3" | "node" => assert!(blocks().any(|block| block.info.ends_with(&words[1]))),
+            "sudo" | "journalctl" | "ssh" | "podman" | "rustup" => {
+                assert_names_what_is_here(&words)
+            }
             script if script.starts_with("scripts/") => assert!(Path::new(script).is_file()),
             other => panic!("say here how to check `{other}`"),
         }
     }
+}
+
+/// A command that a test cannot run: of systemd, of a container engine, of another machine.
+fn assert_names_what_is_here(words: &[String]) {
+    for word in words {
+        if word.starts_with("scripts/") || word.starts_with(".env") {
+            assert!(Path::new(word).is_file(), "{word}");
+        }
+        if let Some(binary) = word.strip_prefix("target/") {
+            assert_eq!(binary, "x86_64-unknown-linux-musl/release/gemini-proxy");
+        }
+        if let Some(tag) = word
+            .strip_prefix("gemini-proxy:")
+            .filter(|tag| *tag != "/data")
+        {
+            assert_eq!(tag, env!("CARGO_PKG_VERSION"));
+        }
+    }
+}
+
+#[test]
+fn each_symptom_is_quoted_as_the_program_says_it() {
+    let sources = messages::sources();
+    let quotes: Vec<_> = symptoms()
+        .flat_map(|cells| page::quoted(cells[0]))
+        .collect();
+    assert!(quotes.len() > 30, "{}", quotes.len());
+    for quote in quotes {
+        assert!(messages::says(&sources, quote), "nothing says “{quote}”");
+    }
+    assert!(!messages::says(&sources, "nobody says this…at all"));
+}
+
+#[test]
+fn what_mends_a_symptom_exists() {
+    let settings = settings_in_the_table();
+    for cells in symptoms() {
+        assert_eq!(cells.len(), 4, "{cells:?}");
+        for mend in page::quoted(cells[2]) {
+            let name = mend
+                .trim_start_matches("export ")
+                .split('=')
+                .next()
+                .unwrap();
+            if name.contains('_') && name == name.to_uppercase() {
+                assert!(settings.contains(name), "{name}");
+            }
+            let command = mend
+                .strip_prefix("gemini-proxy ")
+                .map(|rest| rest.split(' ').next());
+            if let Some(Some(command)) = command {
+                assert!(HELP.contains(&format!("\n  {command} ")), "{command}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_topic_is_in_the_contents() {
+    let contents = README
+        .lines()
+        .find(|line| line.starts_with("[Try it]"))
+        .unwrap();
+    for topic in README.lines().filter_map(|line| line.strip_prefix("## ")) {
+        let anchor = format!("(#{})", topic.to_lowercase().replace(' ', "-"));
+        assert!(contents.contains(&anchor), "{topic}");
+    }
+    let anchors = contents.matches("(#").count();
+    assert_eq!(anchors, README.matches("\n## ").count());
 }
 
 #[test]
@@ -230,7 +303,9 @@ fn the_example_file_shows_the_defaults_and_is_understood() {
 fn every_link_into_the_repository_leads_somewhere() {
     let targets = README.split("](").skip(1);
     let targets = targets.map(|rest| rest.split(')').next().unwrap());
-    let local: Vec<_> = targets.filter(|target| !target.contains("://")).collect();
+    let local: Vec<_> = targets
+        .filter(|target| !target.contains("://") && !target.starts_with('#'))
+        .collect();
     assert!(!local.is_empty());
     for target in local {
         assert!(Path::new(target).exists(), "{target}");

@@ -33,6 +33,19 @@ pub fn rows() -> impl Iterator<Item = Vec<&'static str>> {
     rows.map(|row| row.split('|').map(str::trim).collect())
 }
 
+/// The rows of what one sees when something is wrong.
+pub fn symptoms() -> impl Iterator<Item = Vec<&'static str>> {
+    let mut rows = rows().skip_while(|cells| cells[0] != "What you see");
+    // Its heading, and the line beneath.
+    rows.nth(1);
+    rows.take_while(|cells| cells[0] != "Check")
+}
+
+/// What stands between backticks.
+pub fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
 impl Block {
     /// Of a console.
     pub fn steps(&self) -> impl Iterator<Item = Step> + use<> {
