@@ -43,7 +43,7 @@ fn another_dialects_field_of_a_wrong_type_is_refused_only_where_it_is_needed() {
 
 /// What was named as ignored.
 #[track_caller]
-fn named<'a>(answer: &'a Answer) -> Option<&'a str> {
+fn named(answer: &Answer) -> Option<&str> {
     answer.success();
     answer.header("x-gemini-proxy-ignored")
 }
