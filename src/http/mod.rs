@@ -92,6 +92,8 @@ pub enum HttpError {
     BrokenOff { host: String, detail: String },
     #[error("the answer of {host} is longer than {limit} bytes")]
     TooLong { host: String, limit: usize },
+    #[error("the headers of {host}'s answer are longer than {limit} bytes")]
+    HeadTooLong { host: String, limit: usize },
     #[error(transparent)]
     GaveUp(#[from] GaveUp),
 }
@@ -116,7 +118,8 @@ impl Http {
             .max_idle_connections_per_host(64)
             .max_idle_age(Duration::from_secs(60))
             // The default of 128 KiB a direction is paid by every open stream. The
-            // input buffer also bounds the response head.
+            // input buffer also bounds the response head: Google's take about 1 KiB, and
+            // what a company's proxy adds (cookies, policies) rarely 4 more.
             .input_buffer_size(8 * 1024)
             .output_buffer_size(8 * 1024)
             .timeout_connect(Some(outbound.connect_timeout))
@@ -157,14 +160,14 @@ impl Http {
     pub fn send_while(&self, request: Request<'_>, pulse: &Pulse) -> Result<Response, HttpError> {
         let first_byte = self.limits.first_byte;
         let send = || waiting(pulse, first_byte, || self.send_once(request));
-        let (mut outcome, mut is_new) = connecting(send);
+        let (mut outcome, mut is_live) = connecting(send);
         for _ in 0..MAX_STALE {
-            // Google closes connections that lay idle. On a new one a request that
-            // broke off may have been answered, and must not be sent again.
-            if is_new || !outcome.as_ref().is_err_and(is_stale) {
+            // Google closes connections that lay idle. On one that was alive a request
+            // that broke off may have been answered, and must not be sent again.
+            if is_live || !outcome.as_ref().is_err_and(is_stale) {
                 break;
             }
-            (outcome, is_new) = connecting(send);
+            (outcome, is_live) = connecting(send);
         }
         let host = peer_of(request.url);
         match outcome {
@@ -227,6 +230,7 @@ impl Http {
                 what: "read the request",
                 limit: self.limits.idle,
             },
+            ureq::Error::LargeResponseHeader(_, limit) => HttpError::HeadTooLong { host, limit },
             // It may have read the request, and even answered it.
             error if is_stale(&error) => HttpError::BrokenOff {
                 host,

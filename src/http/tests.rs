@@ -134,6 +134,61 @@ fn a_connection_from_the_pool_that_google_closes_costs_no_request() {
     google.join().unwrap();
 }
 
+/// The heads of answers over one connection, and what came of each: the request that
+/// brought the last one is not sent again, on whatever connection.
+fn answered(heads: Vec<Vec<u8>>) -> Vec<Result<Vec<u8>, HttpError>> {
+    let count = heads.len();
+    let (heard, requests) = mpsc::channel();
+    let address = server(move |mut connection| {
+        for head in heads {
+            hear(&connection);
+            heard.send(()).unwrap();
+            connection.write_all(&head).unwrap();
+        }
+    });
+    let http = Http::new(&brief()).unwrap();
+    let url = format!("http://{address}/");
+    let ask = || {
+        http.send(Request {
+            url: &url,
+            headers: &[],
+            body: None,
+        })?
+        .bytes(2)
+    };
+    let outcomes = (0..count).map(|_| ask()).collect();
+    assert_eq!(requests.iter().count(), count);
+    outcomes
+}
+
+/// With as many headers of 100 bytes.
+fn head_of(headers: usize) -> Vec<u8> {
+    let header = format!("X-Policy: {}\r\n", "x".repeat(88)).repeat(headers);
+    format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{header}\r\nok").into_bytes()
+}
+
+#[test]
+fn a_long_head_is_read_and_a_longer_one_is_told_and_not_asked_for_again() {
+    let outcomes = answered(vec![head_of(70), head_of(200)]);
+    assert_eq!(outcomes[0].as_ref().unwrap(), b"ok");
+    let Err(error @ HttpError::HeadTooLong { .. }) = &outcomes[1] else {
+        panic!("{:?}", outcomes[1]);
+    };
+    let said = error.to_string();
+    assert!(
+        said.contains("headers") && said.contains("longer than"),
+        "{said}"
+    );
+}
+
+/// Something of an answer has come: it was asked, and may have been paid for.
+#[test]
+fn a_request_whose_answer_has_begun_is_not_sent_again() {
+    let outcomes = answered(vec![head_of(1), b"HTTP/1.1 200 OK\r\nConte".to_vec()]);
+    assert_eq!(outcomes[0].as_ref().unwrap(), b"ok");
+    assert!(matches!(&outcomes[1], Err(HttpError::BrokenOff { .. })));
+}
+
 /// Addresses of documentation (RFC 5737): nobody answers there.
 const NOWHERE: &str = "192.0.2.1";
 

@@ -5,7 +5,7 @@
 //! ureq offers no such thing; a transport of our own around its own does
 //! (`ureq::unversioned`, which may change with a minor version).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use std::{fmt, io, thread};
@@ -92,7 +92,7 @@ struct Wait {
 thread_local! {
     // ureq has no way to hand something through to the transport of a call.
     static WAIT: RefCell<Option<Wait>> = const { RefCell::new(None) };
-    static CONNECTED: RefCell<bool> = const { RefCell::new(false) };
+    static IS_LIVE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Does `work`; what it reads meanwhile may take `limit` at a time.
@@ -113,11 +113,12 @@ pub(super) fn waiting<T>(pulse: &Pulse, limit: Duration, work: impl FnOnce() -> 
     work()
 }
 
-/// Does `work`, and says whether a new connection was made for it.
+/// Does `work`, and says whether its connection is certain to have been alive: it was
+/// made for this, or something came over it.
 pub(super) fn connecting<T>(work: impl FnOnce() -> T) -> (T, bool) {
-    CONNECTED.set(false);
+    IS_LIVE.set(false);
     let outcome = work();
-    (outcome, CONNECTED.take())
+    (outcome, IS_LIVE.take())
 }
 
 /// ureq's own connections, waited for in slices.
@@ -132,7 +133,7 @@ impl Connector for SlicedConnector {
         details: &ConnectionDetails<'_>,
         chained: Option<()>,
     ) -> Result<Option<SlicedTransport>, ureq::Error> {
-        CONNECTED.set(true);
+        IS_LIVE.set(true);
         Ok(self.0.connect(details, chained)?.map(SlicedTransport))
     }
 }
@@ -153,6 +154,12 @@ impl Transport for SlicedTransport {
         let Some(Wait { pulse, limit }) = WAIT.with_borrow(Clone::clone) else {
             return self.0.await_input(timeout);
         };
+        // ureq would take a full buffer for the end of the connection.
+        let buffers = self.0.buffers();
+        if buffers.input_append_buf().is_empty() {
+            let held = buffers.input().len();
+            return Err(ureq::Error::LargeResponseHeader(held, held));
+        }
         let begun = Instant::now();
         loop {
             let waited = begun.elapsed();
@@ -171,6 +178,10 @@ impl Transport for SlicedTransport {
             };
             match self.0.await_input(slice) {
                 Err(ureq::Error::Timeout(_)) => pulse.beat().map_err(given_up)?,
+                Ok(true) => {
+                    IS_LIVE.set(true);
+                    return Ok(true);
+                }
                 outcome => return outcome,
             }
         }

@@ -457,7 +457,9 @@ impl From<HttpError> for ApiError {
             HttpError::TimedOut { .. } => (504, "upstream_timeout"),
             HttpError::BrokenOff { .. } => (502, "upstream_stream_error"),
             HttpError::Unreachable { .. } => (502, "upstream_error"),
-            HttpError::TooLong { .. } => (502, "upstream_invalid_response"),
+            HttpError::TooLong { .. } | HttpError::HeadTooLong { .. } => {
+                (502, "upstream_invalid_response")
+            }
             HttpError::GaveUp(GaveUp::Left) => return Self::left(),
             HttpError::GaveUp(GaveUp::Stopped) => return Self::stopped(),
         };

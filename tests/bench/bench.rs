@@ -2,10 +2,12 @@
 //! beside no proxy at all, in one run on loopback. `scripts/bench` runs it; ratios are
 //! what counts, since machines differ. Timings are no tests: nothing fails here.
 
+mod faulty;
 mod floor;
 mod instructions;
 mod load;
 mod process;
+mod stress;
 mod table;
 mod upstream;
 mod wire;
@@ -31,6 +33,7 @@ fn main() -> io::Result<()> {
         ["upstream"] => upstream::serve(None),
         ["upstream", certificate] => upstream::serve(Some(certificate)),
         ["floor", upstream] => floor::serve(upstream.parse().map_err(io::Error::other)?),
+        ["stress", ref parts @ ..] => stress::run(parts),
         ref rows => measure(rows),
     }
 }
@@ -255,13 +258,8 @@ fn load(table: &mut Table) -> io::Result<()> {
 
 /// So many have been opened to the upstream, this one included.
 fn connections(bench: &Bench) -> io::Result<f64> {
-    let mut line = wire::Line::connect(bench.upstream.address)?;
-    line.send(b"GET /connections HTTP/1.1\r\n\r\n")?;
-    let mut text = Vec::new();
-    if let Some(head) = line.head()? {
-        line.body(head.body, |piece| text.extend_from_slice(piece))?;
-    }
-    Ok(String::from_utf8_lossy(&text).parse().unwrap_or(f64::NAN))
+    let count = load::read(bench.upstream.address, "/connections")?;
+    Ok(count.parse().unwrap_or(f64::NAN))
 }
 
 fn events(table: &mut Table) -> io::Result<()> {

@@ -157,6 +157,14 @@ impl Client {
     }
 }
 
+/// A page, as text.
+pub(crate) fn read(address: SocketAddr, path: &str) -> io::Result<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut page = Vec::new();
+    Client::new(address).ask(request.as_bytes(), |piece| page.extend_from_slice(piece))?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
 /// Asks so many times, one after another.
 pub(crate) fn ask(address: SocketAddr, request: &[u8], count: usize) -> io::Result<()> {
     let mut client = Client::new(address);
@@ -236,6 +244,27 @@ pub(crate) fn at_once(
     })?;
     let count = done.into_inner();
     Ok((count as f64 / begun.elapsed().as_secs_f64(), count))
+}
+
+/// Asks so many times over so many connections; says how often it was answered.
+pub(crate) fn so_many(address: SocketAddr, request: &[u8], clients: usize, count: usize) -> usize {
+    let (left, done) = (AtomicUsize::new(count), AtomicUsize::new(0));
+    let take = |left: usize| left.checked_sub(1);
+    thread::scope(|scope| {
+        for _ in 0..clients {
+            scope.spawn(|| {
+                let mut client = Client::new(address);
+                while left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                    .is_ok()
+                {
+                    let answered = client.ask(request, |_| ()).is_ok();
+                    done.fetch_add(usize::from(answered), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    done.into_inner()
 }
 
 /// What many streams at once came to.

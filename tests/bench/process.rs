@@ -23,6 +23,7 @@ pub(crate) struct Used {
     pub(crate) resident: u64,
     pub(crate) peak: u64,
     pub(crate) threads: u64,
+    pub(crate) descriptors: u64,
 }
 
 impl Process {
@@ -111,6 +112,7 @@ impl Process {
             resident: kib("VmRSS:"),
             peak: kib("VmHWM:"),
             threads: kib("Threads:"),
+            descriptors: fs::read_dir(format!("{folder}/fd"))?.count() as u64,
         })
     }
 

@@ -58,6 +58,13 @@ impl Line {
         self.socket.write_all(bytes)
     }
 
+    /// Waits until the other side has closed, or broken off.
+    pub(crate) fn wait_for_end(&mut self) {
+        while matches!(self.fill(), Ok(1..)) {
+            self.buffer.clear();
+        }
+    }
+
     /// `None` when the other side closes before the first byte.
     pub(crate) fn head(&mut self) -> io::Result<Option<Head>> {
         loop {

@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gemini_proxy::simulator::Simulator;
+use rustix::process::{Resource, getrlimit};
 
-use crate::client::PATIENCE;
+use crate::client::{Client, PATIENCE};
 use crate::proxy::{Proxy, Road, question};
 
 /// Requests, or what pretends to be some, that are refused, cut short or ignored.
@@ -164,6 +165,49 @@ fn others_are_served_through_a_storm_and_nothing_of_it_is_left() {
     // What the allocator keeps of the first is there for the second.
     let grown = twice.memory_kib.saturating_sub(once.memory_kib);
     assert!(grown < 16 * 1024, "{once:?} {twice:?}");
+    proxy.chat(&question("Hi")).success();
+}
+
+/// As many as this process may open beside those of other tests, and the proxy, whose
+/// descriptors each costs two of.
+fn many_connections() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let [mine, its] = [limit.current, limit.maximum].map(|limit| {
+        let limit = limit.unwrap_or(u64::MAX);
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    });
+    2000.min(mine / 4).min(its.saturating_sub(500) / 2)
+}
+
+#[test]
+fn others_are_served_beside_thousands_of_idle_connections_and_nothing_of_them_is_left() {
+    let simulator = Simulator::start().unwrap();
+    let proxy = Proxy::start(&simulator);
+    proxy.chat(&question("Hi")).success();
+    let before = Vitals::of(&proxy);
+    let count = many_connections();
+    let idle: Vec<Client> = (0..count)
+        .map(|_| {
+            let mut client = Client::connect(&proxy.host);
+            client.send("GET", "/health", &[], b"");
+            client.answer().success();
+            client
+        })
+        .collect();
+    let during = Vitals::of(&proxy);
+    assert!(
+        during.descriptors >= before.descriptors + 2 * count,
+        "{during:?}"
+    );
+    for _ in 0..20 {
+        proxy.get("/health").success();
+        proxy.chat(&question("Hi")).success();
+    }
+    drop(idle);
+    Vitals::wait_until(&proxy, |now| {
+        now.threads <= before.threads + IDLE_THREADS
+            && now.descriptors <= before.descriptors + RESERVE
+    });
     proxy.chat(&question("Hi")).success();
 }
 

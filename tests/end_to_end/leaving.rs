@@ -93,6 +93,45 @@ fn lesson_14_a_stream_is_dropped_when_its_client_leaves_amid_a_silence() {
 }
 
 #[test]
+fn lesson_14_all_of_many_who_leave_at_once_are_dropped() {
+    const EACH: usize = 30;
+    by_both_roads(|_, simulator, proxy| {
+        let half = json!([event("Half an"), {"gate": "never"}]);
+        let script = json!([
+            {"contains": "amid", "responses": half, "times": EACH},
+            {"hold": "never", "times": "always"},
+        ]);
+        simulator.script(script).unwrap();
+        let asked = |text: &str, streams: bool| {
+            let mut request = question(text);
+            request["stream"] = json!(streams);
+            ask(proxy, "/v1/chat/completions", &request)
+        };
+        let mut clients = Vec::new();
+        for _ in 0..EACH {
+            clients.push(asked("a whole answer", false));
+            clients.push(asked("before the first byte", true));
+            let mut events = Events::of(asked("amid", true));
+            events.next_json();
+            events.next_json();
+            clients.push(events.into_client());
+        }
+        let count = |requests: &[Recorded], is_so: fn(&Recorded) -> bool| {
+            let questions = requests.iter();
+            let questions = questions.filter(|one| one.path.contains("enerateContent"));
+            questions.filter(|one| is_so(one)).count()
+        };
+        simulator.wait_until(|requests| count(requests, |_| true) == 3 * EACH);
+        for (nth, client) in clients.into_iter().enumerate() {
+            WAYS[nth % WAYS.len()](client);
+        }
+        let have_left = |requests: &[Recorded]| count(requests, |one| one.client_left);
+        let requests = simulator.wait_until(|requests| have_left(requests) == 3 * EACH);
+        assert_eq!(have_left(&requests), 3 * EACH);
+    });
+}
+
+#[test]
 fn what_google_has_counted_is_told_of_a_stream_that_was_left() {
     by_both_roads(|_, simulator, proxy| {
         let mut counted = event("Half");

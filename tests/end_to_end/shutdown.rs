@@ -1,6 +1,8 @@
 //! SIGTERM and Ctrl-C: what is being answered may finish, for a while; then the
 //! process ends well.
 
+#[cfg(target_os = "linux")]
+use gemini_proxy::simulator::Recorded;
 use gemini_proxy::simulator::Simulator;
 use rustix::process::Signal;
 use serde_json::json;
@@ -102,6 +104,28 @@ fn new_clients_are_turned_away() {
     simulator.release("rest");
     rest(events);
     assert_eq!(proxy.end().0, Some(0));
+}
+
+/// While Google is silent: nothing is written to them that could fail.
+#[cfg(target_os = "linux")]
+#[test]
+fn clients_who_leave_after_the_signal_are_not_waited_for() {
+    for leave in [drop, Client::reset] {
+        let simulator = Simulator::start().unwrap();
+        let proxy = Proxy::start(&simulator);
+        simulator.script(json!([{"hold": "never"}])).unwrap();
+        let mut client = Client::connect(&proxy.host);
+        let body = question("Hi").to_string();
+        client.send("POST", "/v1/chat/completions", &[], body.as_bytes());
+        let is_question = |one: &Recorded| one.path.contains("enerateContent");
+        simulator.wait_until(|requests| requests.iter().any(is_question));
+        proxy.signal(Signal::TERM);
+        proxy.log().wait_for("stopping: 1 requests");
+        leave(client);
+        let (code, log) = proxy.end();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains("end=client_left"), "{log}");
+    }
 }
 
 #[test]

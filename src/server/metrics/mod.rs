@@ -307,7 +307,7 @@ fn kind(error: &UpstreamError) -> Option<&'static str> {
             HttpError::TimedOut { .. } => "silent",
             HttpError::BrokenOff { .. } => "broken_off",
             HttpError::Unreachable { .. } => "unreachable",
-            HttpError::TooLong { .. } => "too_long",
+            HttpError::TooLong { .. } | HttpError::HeadTooLong { .. } => "too_long",
             HttpError::GaveUp(_) => return None,
         },
     };
