@@ -43,14 +43,19 @@ pub(super) fn check_person(
     keys: &[Secret],
     listening_on: &str,
 ) -> Result<(), ApiError> {
-    let is_here = request
-        .peer
-        .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    if is_here && browser::has_own_host(request, listening_on) {
+    if is_here(request, listening_on) {
         Ok(())
     } else {
         check(request, keys)
     }
+}
+
+/// Whether someone at this machine asks, by a name of its own.
+pub(super) fn is_here(request: &Request, listening_on: &str) -> bool {
+    let is_loopback = request
+        .peer
+        .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    is_loopback && browser::has_own_host(request, listening_on)
 }
 
 fn presented(request: &Request) -> impl Iterator<Item = String> {

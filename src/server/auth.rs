@@ -1,5 +1,5 @@
 //! Signing in and out in a browser: `/auth/login`, `/auth/callback`,
-//! `/auth/status`, `/auth/logout`, and the page at `/`.
+//! `/auth/status`, `/auth/logout`.
 
 use serde::Serialize;
 
@@ -20,34 +20,6 @@ pub const TERMS: &str = "Know the risk: Google's terms do not allow other progra
     Gemini CLI's sign-in, and Google may suspend an account for it. Since 18 June 2026 Google \
     refuses Code Assist to personal accounts. The road without this risk is an official Gemini \
     API key: https://aistudio.google.com/apikey";
-
-/// `GET /`
-pub(super) fn welcome(service: &Service) -> Reply {
-    let base = format!("{}/v1", service.sign_in_page.base_url);
-    let page = Page::new(200, Mood::Calm, "Gemini Proxy is running")
-        .paragraph(&format!("Point an OpenAI client at `{base}`."));
-    let status = service.account.status();
-    let page = match service.kind {
-        UpstreamKind::GeminiApi => page.paragraph(
-            "It uses the official Gemini API with its own key. Nobody needs to sign in.",
-        ),
-        UpstreamKind::CodeAssist if status.signed_in => {
-            let email = status.email.as_deref().unwrap_or("a Google account");
-            page.paragraph(&format!("Signed in as {email}."))
-        }
-        UpstreamKind::CodeAssist => page
-            .paragraph("Nobody is signed in to Google yet.")
-            .button("Sign in with Google", "/auth/login")
-            .note(TERMS),
-    };
-    match status.problem {
-        Some(problem) if service.kind == UpstreamKind::CodeAssist => {
-            page.paragraph(&sentence(&problem.to_string()))
-        }
-        _ => page,
-    }
-    .into_reply()
-}
 
 /// `GET /auth/login`: on to Google.
 pub(super) fn login(service: &Service, request: &Request) -> Reply {
@@ -138,7 +110,7 @@ fn field(redirect: &Request, name: &str) -> Option<String> {
 /// What the person sees who signed in, or tried to. `again`: where to try again.
 pub(super) fn page_of(outcome: &Result<SignedIn, AccountError>, again: Option<&str>) -> Page {
     match outcome {
-        Ok(signed_in) => success(signed_in),
+        Ok(signed_in) => success(signed_in, again),
         Err(error) => failure(error, again),
     }
 }
@@ -216,6 +188,14 @@ pub(super) fn logout(service: &Service, request: &Request) -> Result<Reply, ApiE
     service.signatures.change_account();
     service.offered.forget();
     let revoked = matches!(outcome, SignOut::Revoked);
+    // The form of a page that has no script: a person is to see a page again.
+    if browser::is_visit(request) {
+        return Ok(Reply::Whole {
+            status: 303,
+            headers: vec![("location", "/".to_owned())],
+            body: Vec::new(),
+        });
+    }
     Ok(json(
         200,
         &LogoutBody {
@@ -223,6 +203,11 @@ pub(super) fn logout(service: &Service, request: &Request) -> Result<Reply, ApiE
             revoked,
         },
     ))
+}
+
+/// Whether [`login`] leads to Google, if this client opens it in a browser.
+pub(super) fn can_begin_here(service: &Service, request: &Request) -> bool {
+    access::is_here(request, &service.host) && redirect_uri(service, request).is_some()
 }
 
 /// Where Google sends the browser back to: the very address that it used to come
@@ -257,15 +242,20 @@ fn not_here(service: &Service) -> Reply {
         .into_reply()
 }
 
-fn success(signed_in: &SignedIn) -> Page {
+fn success(signed_in: &SignedIn, again: Option<&str>) -> Page {
     let who = signed_in.email.as_deref().unwrap_or("your Google account");
-    Page::new(200, Mood::Good, "Authentication successful")
+    let page = Page::new(200, Mood::Good, "Authentication successful")
         .paragraph("You can close this window. Gemini Proxy is ready.")
         .paragraph(&format!(
             "Signed in as {who}, in the project `{}`.",
             signed_in.project
-        ))
-        .note(TERMS)
+        ));
+    // A sign-in that began in a terminal ends at a server without a front page.
+    let page = match again {
+        Some(_) => page.button("To the front page", "/"),
+        None => page,
+    };
+    page.note(TERMS)
 }
 
 fn failure(error: &AccountError, again: Option<&str>) -> Page {
@@ -289,16 +279,20 @@ fn failure(error: &AccountError, again: Option<&str>) -> Page {
         _ => (502, "The sign-in failed"),
     };
     let page = Page::new(status, Mood::Bad, title).paragraph(&sentence(&error.to_string()));
-    match (error, again) {
+    let page = match (error, again) {
         // It is not the sign-in that is to be tried again.
         (AccountError::Refused(AccountRefusal::ValidationRequired { .. }), _) => page,
         (_, Some(href)) => page.button("Try again", href),
         (_, None) => page.paragraph("The terminal says how to go on."),
+    };
+    match again {
+        Some(_) => page.button("To the front page", "/"),
+        None => page,
     }
 }
 
 /// An error's phrase as a sentence.
-fn sentence(phrase: &str) -> String {
+pub(super) fn sentence(phrase: &str) -> String {
     let mut letters = phrase.chars();
     let first: String = letters
         .next()

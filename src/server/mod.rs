@@ -31,6 +31,8 @@ mod responses;
 mod router;
 mod sign_in_cookie;
 mod signature_cache;
+mod status;
+mod welcome;
 
 pub use auth::TERMS;
 
@@ -160,7 +162,8 @@ impl Service {
             Route::Model(id) => models::retrieve(self, id),
             Route::Health => Ok(json(200, &Health { status: "ok" })),
             Route::Metrics => Ok(metrics::show(self)),
-            Route::Welcome => Ok(auth::welcome(self)),
+            Route::Welcome => Ok(welcome::page(self, request)),
+            Route::Status => Ok(status::show(self, request)),
             Route::AuthLogin => Ok(auth::login(self, request)),
             Route::AuthCallback => Ok(auth::callback(self, request)),
             Route::AuthStatus => Ok(auth::status(self, request)),
@@ -255,7 +258,7 @@ impl Handler for Arc<Service> {
     fn is_light(&self, path: &str) -> bool {
         matches!(
             Route::of(path),
-            Route::Health | Route::Metrics | Route::AuthStatus
+            Route::Health | Route::Metrics | Route::AuthStatus | Route::Welcome | Route::Status
         )
     }
 }

@@ -39,9 +39,10 @@ struct Last {
 }
 
 impl OfferedModels {
-    /// What Google offers. One request asks when the list is old; the others are
-    /// given the old one meanwhile, and so is everyone while Google cannot say.
-    fn get(service: &Arc<Service>) -> Vec<OfferedModel> {
+    /// What Google offers. One request asks when the list is old, and waits so long for
+    /// it; the others are given the old one meanwhile, and so is everyone while Google
+    /// cannot say.
+    fn get(service: &Arc<Service>, patience: Duration) -> Vec<OfferedModel> {
         if service.offered.is_old() {
             let (done, answered) = mpsc::channel();
             let asking = service.clone();
@@ -54,7 +55,7 @@ impl OfferedModels {
                 done.send(()).unwrap_or_default();
             });
             if spawned.is_ok() {
-                answered.recv_timeout(PATIENCE).unwrap_or_default();
+                answered.recv_timeout(patience).unwrap_or_default();
             }
         }
         service.offered.last().models.clone()
@@ -97,15 +98,25 @@ pub(super) fn list(service: &Arc<Service>) -> Reply {
         200,
         &ModelList {
             object: "list",
-            data: joined(&OfferedModels::get(service)),
+            data: joined(&OfferedModels::get(service, PATIENCE)),
         },
     )
+}
+
+/// What a page shows at once: what is known now. Google is asked where that is of use,
+/// and may have answered when the page asks again.
+pub(super) fn known(service: &Arc<Service>, may_ask: bool) -> Vec<Model> {
+    if may_ask {
+        joined(&OfferedModels::get(service, Duration::ZERO))
+    } else {
+        joined(&service.offered.last().models)
+    }
 }
 
 pub(super) fn retrieve(service: &Arc<Service>, id: &str) -> Result<Reply, ApiError> {
     // The very name under which the model is listed, whatever it was asked for by.
     let id = models::public_id(models::without_prefix(id));
-    let known = joined(&OfferedModels::get(service));
+    let known = joined(&OfferedModels::get(service, PATIENCE));
     match known.into_iter().find(|model| model.id == id) {
         Some(model) => Ok(json(200, &model)),
         None => {

@@ -99,7 +99,7 @@ impl Page {
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.chars()
         .fold(String::with_capacity(text.len()), |mut html, c| {
             match c {
@@ -115,7 +115,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// Escaped, with `code` in backticks and https addresses as links.
-fn linked(text: &str) -> String {
+pub(super) fn linked(text: &str) -> String {
     let mut html = String::new();
     for (nth, piece) in text.split('`').enumerate() {
         if nth % 2 == 1 {

@@ -1,5 +1,6 @@
 //! What is known of one request, and its one line in the log: written when the
-//! request is over, and counted for `GET /metrics` at the same time.
+//! request is over, and counted for `GET /metrics` at the same time. The page at `/` is
+//! told what runs and what went wrong.
 //!
 //! The record goes where the request goes: with a stream it lives as long as that.
 //! One that nobody has ended is of a client who left. There is never anything of
@@ -20,6 +21,9 @@ use crate::wire::openai::Usage;
 
 /// Of a path or a model's name, which the client chooses, no more than this.
 const MAX_WORD: usize = 120;
+
+/// The code of a page that says no.
+const PAGE: &str = "page";
 
 pub(super) struct Record {
     metrics: Arc<Metrics>,
@@ -76,7 +80,9 @@ impl Record {
     }
 
     pub(super) fn asks(&self, model: &str) {
-        self.facts().model = Some(word(model).to_owned());
+        let model = word(model);
+        self.metrics.activity.begins(self.route.name(), model);
+        self.facts().model = Some(model.to_owned());
     }
 
     pub(super) fn tries_again(&self, otherwise: SecondTry) {
@@ -134,7 +140,7 @@ impl Record {
         }
         drop(facts);
         let ending = match status {
-            400.. => Ending::Refused("page"),
+            400.. => Ending::Refused(PAGE),
             _ => Ending::Complete,
         };
         self.end(ending, None);
@@ -168,11 +174,13 @@ impl Record {
             return;
         }
         self.count(&facts, ending, duration);
+        self.tell_page(&facts, ending, why);
         let is_failure = matches!(ending, Ending::BrokeOff(_) | Ending::Panicked)
             || (facts.status >= Some(500) && ending != Ending::ClientLeft);
         let level = match self.route {
             _ if is_failure => Level::Warn,
-            Route::Health => Level::Debug,
+            // Asked again and again by what watches.
+            Route::Health | Route::Status => Level::Debug,
             _ => Level::Info,
         };
         if log::log_enabled!(level) {
@@ -197,6 +205,26 @@ impl Record {
         if self.route.asks_google() {
             metrics.duration.observe(duration);
         }
+    }
+
+    fn tell_page(&self, facts: &Facts, ending: Ending, why: Option<&str>) {
+        let activity = &self.metrics.activity;
+        let (route, model) = (self.route.name(), facts.model.as_deref());
+        if let Some(model) = model {
+            activity.ends(route, model);
+        }
+        let (code, why) = match ending {
+            // What is asked for by the page itself would be no news to it.
+            _ if matches!(self.route, Route::Welcome | Route::Status) => return,
+            // Whoever signs in has seen the page that says no.
+            Ending::Complete | Ending::ClientLeft | Ending::Refused(PAGE) => return,
+            Ending::Refused(code) | Ending::BrokeOff(code) => (code, why),
+            Ending::Panicked => (
+                "internal_error",
+                Some("A defect of the proxy; its log says where."),
+            ),
+        };
+        activity.fails(route, model, facts.status, code, why);
     }
 
     fn line(&self, facts: &Facts, ending: Ending, duration: Duration, why: Option<&str>) -> String {

@@ -34,7 +34,10 @@ pub(super) enum Route {
     Model(String),
     Health,
     Metrics,
+    /// The page that a person opens.
     Welcome,
+    /// What that page shows, as JSON.
+    Status,
     AuthLogin,
     AuthCallback,
     AuthStatus,
@@ -62,6 +65,7 @@ impl Route {
             "/" => return Self::Welcome,
             "/health" => return Self::Health,
             "/metrics" => return Self::Metrics,
+            "/status" => return Self::Status,
             "/auth/login" => return Self::AuthLogin,
             "/auth/callback" => return Self::AuthCallback,
             "/auth/status" => return Self::AuthStatus,
@@ -117,6 +121,7 @@ impl Route {
             Self::Health => "health",
             Self::Metrics => "metrics",
             Self::Welcome => "welcome",
+            Self::Status => "status",
             Self::AuthLogin | Self::AuthCallback | Self::AuthStatus | Self::AuthLogout => "auth",
             Self::Unsupported => "unsupported",
             Self::Unknown => "other",
@@ -155,7 +160,8 @@ impl Route {
     /// Who may come this way.
     pub(super) fn guard(&self) -> Guard {
         match self {
-            // The state that comes with the callback was given to whoever passed at the login.
+            // The welcome shows nothing of the account to whoever has no key. The state that
+            // comes with the callback was given to whoever passed at the login.
             Self::Health | Self::Welcome | Self::AuthStatus | Self::AuthCallback => Guard::Open,
             Self::AuthLogin | Self::AuthLogout => Guard::KeyOrHere,
             _ => Guard::Key,

@@ -11,7 +11,8 @@
 //! - beside the chat: `surface` (models, health, keys, paths), `web_pages` (whose
 //!   may ask), `completions` (the way of old), `responses` (the way of now) and
 //!   `kept_responses` (what they refer to)
-//! - who we are to Google: `browser_login`, `terminal_login`, `tokens` (renewal,
+//! - who we are to Google: `browser_login`, `front_page` (what `/` shows, and to whom),
+//!   `terminal_login`, `tokens` (renewal,
 //!   once for everyone), `token_loss` (there is none), `provisioning` (which project, or why none)
 //! - what is tried twice: `second_tries`
 //! - what goes wrong: `error_table` (the contract, row by row), `bad_requests` (by
@@ -46,6 +47,7 @@ mod surface;
 mod web_pages;
 
 mod browser_login;
+mod front_page;
 mod provisioning;
 mod terminal_login;
 mod tls;

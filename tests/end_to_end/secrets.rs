@@ -1,5 +1,5 @@
-//! What never reaches the log, at its most talkative, nor the metrics: conversations, keys,
-//! tokens, codes. And what no answer shows, whatever goes wrong: keys, tokens, codes.
+//! What never reaches the log, at its most talkative, nor the metrics, nor the front page:
+//! conversations, keys, tokens, codes. And what no answer shows, whatever goes wrong: keys, tokens, codes.
 
 use gemini_proxy::config::OauthClient;
 use gemini_proxy::simulator::Simulator;
@@ -73,7 +73,14 @@ fn talk(simulator: &Simulator, proxy: &Proxy) -> String {
         refused.error(401);
         answers += &shown(&refused);
     }
-    for target in ["/v1/models", "/v1/unheard", "/metrics", "/auth/status", "/"] {
+    for target in [
+        "/v1/models",
+        "/v1/unheard",
+        "/metrics",
+        "/auth/status",
+        "/status",
+        "/",
+    ] {
         answers += &shown(&proxy.get(&format!("{target}?key={WRONG_KEY}")));
         answers += &shown(&proxy.get(&format!("{target}?key={PROXY_KEY}")));
     }
@@ -107,12 +114,17 @@ fn assert_silent(log: &str, secrets: &[String]) {
     }
 }
 
-/// The log of a session, which is known to be talkative, and its metrics.
+/// The log of a session, which is known to be talkative, its metrics, and what the page
+/// tells of it.
 fn session(proxy: Proxy) -> String {
-    let stdout = proxy.stdout().text();
-    let metrics = proxy.get(&format!("/metrics?key={PROXY_KEY}"));
-    assert_eq!(metrics.status, 200);
-    let log = format!("{stdout}{}{}", metrics.text(), proxy.stop());
+    let mut told = proxy.stdout().text();
+    for target in ["/metrics", "/status", "/"] {
+        let answer = proxy.send("GET", target, &[("x-api-key", PROXY_KEY)], b"");
+        assert_eq!(answer.status, 200, "{target}");
+        told += answer.text();
+    }
+    assert!(told.contains("upstream_stream_error"), "{told}");
+    let log = told + &proxy.stop();
     for sign in [
         "DEBUG tiny_http",
         "method=POST route=/v1/chat/completions status=200",

@@ -1,8 +1,10 @@
-//! What has happened since the start, in numbers; `page` shows them.
+//! What has happened since the start, in numbers; `page` shows them. What happens just
+//! now, and went wrong lately, is in `activity`.
 //!
 //! All labels have values from fixed lists, so that no client can make them many;
 //! what is on no list counts as `other`. Counting is one atomic addition.
 
+pub(super) mod activity;
 mod page;
 
 pub(super) use page::show;
@@ -12,11 +14,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::HttpError;
+use crate::server::metrics::activity::Activity;
 use crate::upstream::{UpstreamError, Verdict};
 use crate::wire::openai::Usage;
 
 /// [`super::router::Route::name`]
-const ROUTES: [&str; 12] = [
+const ROUTES: [&str; 13] = [
     "chat_completions",
     "completions",
     "responses",
@@ -26,6 +29,7 @@ const ROUTES: [&str; 12] = [
     "health",
     "metrics",
     "welcome",
+    "status",
     "auth",
     "unsupported",
     "other",
@@ -232,6 +236,7 @@ pub(super) struct Metrics {
     pub(super) duration: Histogram,
     /// Seconds since 1970.
     started: f64,
+    pub(super) activity: Activity,
 }
 
 impl Metrics {
@@ -253,6 +258,7 @@ impl Metrics {
             first_byte: Histogram::default(),
             duration: Histogram::default(),
             started: now.unwrap_or_default().as_secs_f64(),
+            activity: Activity::default(),
         }
     }
 

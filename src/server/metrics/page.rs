@@ -38,6 +38,7 @@ fn text(service: &Service) -> String {
         first_byte,
         duration,
         started,
+        activity: _,
     } = &*service.metrics;
     let mut page = Page::default();
     page.head(

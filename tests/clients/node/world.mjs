@@ -85,7 +85,10 @@ class Proxy {
     proxy.folder = google.folder;
     proxy.settings = {
       CODE_ASSIST_ENDPOINT: google.address,
+      GOOGLE_OAUTH_AUTH_URL: `${google.address}/o/oauth2/v2/auth`,
       GOOGLE_OAUTH_TOKEN_URL: `${google.address}/token`,
+      GOOGLE_USERINFO_URL: `${google.address}/oauth2/v2/userinfo`,
+      GOOGLE_REVOKE_URL: `${google.address}/revoke`,
       PROXY_PORT: "0",
       ...settings,
     };
