@@ -11,6 +11,7 @@ mod key;
 mod logger;
 mod login;
 mod logout;
+mod misspelt;
 mod models;
 mod nearest;
 mod port;
@@ -165,7 +166,7 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), Cli
         Command::Doctor(options) => return doctor::run(&flags, &options),
         _ => {}
     }
-    dotenv::load()?;
+    let in_file = dotenv::load()?;
     let variables = |name: &str| std::env::var_os(name);
     logger::start(&settings::log_filter(variables)?);
     if let Command::Simulator = command {
@@ -188,6 +189,11 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), Cli
         Command::Status => status::run(&config),
         Command::Models { json } => models::run(&config, json),
         Command::Quota { json } => quota::run(&config, json),
-        _ => serve::run(&config),
+        _ => {
+            for name in misspelt::settings(&in_file) {
+                log::warn!("{name}");
+            }
+            serve::run(&config)
+        }
     }
 }

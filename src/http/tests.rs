@@ -161,6 +161,35 @@ fn answered(heads: Vec<Vec<u8>>) -> Vec<Result<Vec<u8>, HttpError>> {
     outcomes
 }
 
+/// A new connection would find nobody, and be told as that.
+#[test]
+fn what_google_was_silent_over_is_not_asked_again() {
+    let (beats, beat) = mpsc::channel();
+    let address = server(move |mut connection| {
+        hear(&connection);
+        connection.write_all(&head_of(1)).unwrap();
+        hear(&connection);
+        beat.recv().unwrap();
+    });
+    let http = Http::new(&Outbound::default()).unwrap();
+    let url = format!("http://{address}/");
+    let request = || Request {
+        url: &url,
+        headers: &[],
+        body: None,
+    };
+    assert_eq!(http.send(request()).unwrap().bytes(2).unwrap(), b"ok");
+    let pulse = Pulse::new(move || {
+        let _ = beats.send(());
+        Ok(())
+    });
+    let outcome = http.send_while(request(), &pulse).map(drop);
+    assert!(
+        matches!(outcome, Err(HttpError::BrokenOff { .. })),
+        "{outcome:?}"
+    );
+}
+
 /// With as many headers of 100 bytes.
 fn head_of(headers: usize) -> Vec<u8> {
     let header = format!("X-Policy: {}\r\n", "x".repeat(88)).repeat(headers);

@@ -114,7 +114,7 @@ pub(super) fn waiting<T>(pulse: &Pulse, limit: Duration, work: impl FnOnce() -> 
 }
 
 /// Does `work`, and says whether its connection is certain to have been alive: it was
-/// made for this, or something came over it.
+/// made for this, something came over it, or it took the request and was silent.
 pub(super) fn connecting<T>(work: impl FnOnce() -> T) -> (T, bool) {
     IS_LIVE.set(false);
     let outcome = work();
@@ -177,7 +177,12 @@ impl Transport for SlicedTransport {
                 ..timeout
             };
             match self.0.await_input(slice) {
-                Err(ureq::Error::Timeout(_)) => pulse.beat().map_err(given_up)?,
+                Err(ureq::Error::Timeout(_)) => {
+                    // One that was closed while it lay idle would have said so by now.
+                    // What breaks later may have cost an answer already.
+                    IS_LIVE.set(true);
+                    pulse.beat().map_err(given_up)?;
+                }
                 Ok(true) => {
                     IS_LIVE.set(true);
                     return Ok(true);

@@ -397,3 +397,13 @@ fn lesson_22_a_report_for_strangers_holds_no_secret_and_no_name() {
         assert!(said.contains("@example.com"), "{said}");
     }
 }
+
+#[test]
+fn whoever_serves_is_warned_of_a_setting_that_nobody_reads() {
+    let simulator = Simulator::start().unwrap();
+    let home = Home::new(&simulator).with_file(".env", "PROXY_APIKEY=never-read\n");
+    let proxy = home.serve();
+    let warning = "PROXY_APIKEY is unknown; did you mean PROXY_API_KEY?";
+    proxy.log().wait_for(warning);
+    assert!(!proxy.log().text().contains("never-read"));
+}

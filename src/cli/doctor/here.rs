@@ -1,30 +1,16 @@
 //! What can be checked on this machine: settings, the token file, the port.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 
 use super::report::Fault;
 use crate::cli::args::Flags;
-use crate::cli::nearest::nearest;
-use crate::cli::{CliError, dotenv, port, serve, settings, whole_path};
+use crate::cli::{CliError, dotenv, misspelt, port, serve, settings, whole_path};
 use crate::config::{Config, UpstreamKind};
 use crate::oauth::store::CredentialStore;
 use crate::server::base_url;
 use crate::server::transport::listener::Listener;
 use crate::upstream::account::Account;
-
-/// Names that begin so are ours, or the Gemini CLI's.
-const PREFIXES: [&str; 5] = [
-    "PROXY_",
-    "GEMINI_",
-    "CODE_ASSIST_",
-    "GOOGLE_OAUTH_",
-    "TOKEN_STORE_",
-];
-
-/// What `login --import` looks at beside the settings.
-const OF_GEMINI_CLI: &str = "GEMINI_CLI_HOME";
 
 /// The settings, and what is to be said about them.
 pub(super) fn settings(flags: &Flags) -> (Option<Config>, Result<String, Fault>) {
@@ -33,7 +19,7 @@ pub(super) fn settings(flags: &Flags) -> (Option<Config>, Result<String, Fault>)
         Ok(names) => names,
         Err(error) => return (None, Err(Fault::new(error.to_string(), mend))),
     };
-    let unknown = unknown_names(&in_file);
+    let unknown = misspelt::settings(&in_file);
     match config(flags) {
         Ok(config) if unknown.is_empty() => (Some(config), Ok(understood(in_file.len()))),
         Ok(config) => {
@@ -61,34 +47,6 @@ fn config(flags: &Flags) -> Result<Config, CliError> {
     let config = settings::read(variables, flags)?;
     settings::require_key(&config)?;
     Ok(config)
-}
-
-/// `in_file`: the names that `.env` sets. There nothing of another program is
-/// expected; in the environment only what is spelt nearly as one of ours that is not
-/// set.
-fn unknown_names(in_file: &[String]) -> Vec<String> {
-    let is_set = |name: &str| std::env::var_os(name).is_some();
-    let known = settings::names();
-    let all = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let mut wrong = BTreeSet::new();
-    for name in all {
-        let upper = name.to_uppercase();
-        let may_be_ours = PREFIXES.iter().any(|prefix| upper.starts_with(prefix));
-        if known.contains(&name) || name == OF_GEMINI_CLI || !may_be_ours {
-            continue;
-        }
-        let is_of_file = in_file.contains(&name);
-        match nearest(&name, known.iter().map(String::as_str)) {
-            Some(meant) if is_of_file || !is_set(meant) => {
-                wrong.insert(format!("{name} is unknown; did you mean {meant}?"));
-            }
-            None if is_of_file => {
-                wrong.insert(format!("{name} in .env is unknown"));
-            }
-            _ => {}
-        }
-    }
-    wrong.into_iter().collect()
 }
 
 /// Which of Google's services is asked, and why.

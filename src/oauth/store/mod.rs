@@ -20,6 +20,10 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 /// Of the file beside it that is about to replace it.
 const NEW: &str = ".new";
 
+/// Of the file beside it that shows whether there can be one. Not the same: where files
+/// cannot be locked, it would take the place of tokens that are just being saved.
+const PROBE: &str = ".probe";
+
 /// Of the file beside it that is locked.
 const LOCK: &str = ".lock";
 
@@ -107,8 +111,8 @@ impl CredentialStore {
             StoreLock::Busy => return Ok(()),
             lock => lock,
         };
-        self.create_new()
-            .and_then(|_| fs::remove_file(self.sibling(NEW)))
+        self.create_new(PROBE)
+            .and_then(|_| fs::remove_file(self.sibling(PROBE)))
             .map_err(|error| self.failed("write", error))
     }
 
@@ -217,7 +221,7 @@ impl CredentialStore {
             let mut content = serde_json::to_vec_pretty(record)?;
             content.push(b'\n');
             let target = self.target();
-            let mut file = self.create_new()?;
+            let mut file = self.create_new(NEW)?;
             file.write_all(&content)?;
             file.sync_all()?;
             fs::rename(self.sibling(NEW), &target)?;
@@ -232,9 +236,9 @@ impl CredentialStore {
 
     /// Always of the same name, so that a process that is killed in the middle
     /// leaves one copy of the tokens at most, which the next one replaces.
-    fn create_new(&self) -> io::Result<File> {
+    fn create_new(&self, name: &str) -> io::Result<File> {
         self.make_folder()?;
-        let path = self.sibling(NEW);
+        let path = self.sibling(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}

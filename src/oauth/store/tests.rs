@@ -117,7 +117,7 @@ fn a_process_that_was_killed_while_it_saved_leaves_nothing_for_good() {
             .map(|entry| entry.unwrap().file_name())
             .collect::<Vec<_>>()
     };
-    let killed = || drop(store.create_new().unwrap());
+    let killed = || drop(store.create_new(NEW).unwrap());
     killed();
     store.save(&credentials()).unwrap();
     assert_eq!(names(), ["tokens.json"]);
